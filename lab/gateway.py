@@ -1,0 +1,103 @@
+"""The gateway itself as a child process: `python -m transports run --config …`, as an operator runs it."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from lab.process import Server, python
+
+ROOT = Path(__file__).resolve().parent.parent
+
+Value = str | int | float | bool | Sequence["Value"] | Mapping[str, "Value"]
+Config = Mapping[str, Value]
+
+
+class Gateway(Server):
+    """async with Gateway(directory, {"xmpp": {…}, "irc": {…}}) as gateway: …
+
+    config      the text of config.toml, or its tables as a dictionary
+    command     what to run instead of `python -m transports run` (the configuration's path is appended)
+    ready       regular expression of the log line that ends the start; "" does not wait (an XMPP server that is down)
+    user        whom to run as; default: ourselves, who can read the checkout wherever it is
+
+    The log is what it writes to stderr: `log_text()`, `log_lines(pattern)`, `until_log(pattern)`; memory: `rss()`.
+    """
+
+    name = "gateway"
+    # `run` drains within 10 s after SIGTERM.
+    stop_timeout = 12.0
+
+    def __init__(
+        self,
+        directory: Path,
+        config: str | Config,
+        *,
+        command: Sequence[str] | None = None,
+        ready: str = r"\bready\b",
+        environment: Mapping[str, str] | None = None,
+        user: str | None = None,
+    ) -> None:
+        super().__init__(directory, user=user)
+        self.config = config
+        self.ready = ready
+        self.log = self.output
+        self.config_path = self.dir / "config.toml"
+        self._command = list(command) if command else [python(), "-m", "transports", "run", "--config"]
+        self._environment = dict(environment or {})
+
+    def prepare(self) -> None:
+        text = self.config if isinstance(self.config, str) else toml(self.config)
+        self.config_path.write_text(text, encoding="utf-8")
+
+    def command(self) -> list[str]:
+        return [*self._command, str(self.config_path)]
+
+    def environment(self) -> dict[str, str]:
+        return {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "STATE_DIRECTORY": str(self.dir), **self._environment}
+
+    async def until_ready(self) -> None:
+        if self.ready:
+            await self.until_log(self.ready, timeout=self.start_timeout)
+
+    async def terminate(self) -> int:
+        """SIGTERM; the exit status once it has drained and ended (-9 when it had to be killed)."""
+        process = self.process
+        await self.stop()
+        return (process.returncode or 0) if process else 0
+
+    def signal(self, which: signal.Signals) -> None:
+        """Send a signal to the process and go on (SIGSTOP, SIGCONT, SIGHUP)."""
+        assert self.process is not None
+        self.process.send_signal(which)
+
+
+def toml(tables: Config) -> str:
+    """TOML text of nested dictionaries of strings, numbers, booleans and lists."""
+    return "\n".join(_table((), tables)) + "\n"
+
+
+def _table(path: tuple[str, ...], table: Config) -> list[str]:
+    lines = [f"[{'.'.join(map(_key, path))}]"] if path else []
+    lines += [f"{_key(name)} = {_value(value)}" for name, value in table.items() if not isinstance(value, Mapping)]
+    for name, value in table.items():
+        if isinstance(value, Mapping):
+            lines += ["", *_table((*path, name), value)]
+    return lines
+
+
+def _key(name: str) -> str:
+    return name if name.isascii() and name.replace("_", "").replace("-", "").isalnum() else _value(name)
+
+
+def _value(value: Value) -> str:
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{_key(name)} = {_value(item)}" for name, item in value.items()) + " }"
+    if isinstance(value, bool | int | float):
+        return json.dumps(value)
+    if isinstance(value, str):
+        # A JSON string is a TOML basic string, but that TOML forbids a bare DEL and has no surrogate pairs.
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
+    return "[" + ", ".join(map(_value, value)) + "]"
