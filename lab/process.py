@@ -123,6 +123,7 @@ class Server:
         self.output = self.dir / f"{self.name}.out"
         self.process: asyncio.subprocess.Process | None = None
         self._log_start = 0
+        self._output_start = 0
 
     # -- what a subclass says ------------------------------------------------------------------------------------------
 
@@ -170,7 +171,7 @@ class Server:
         """Start with the files as they are and wait until it is ready. LabError with the log's tail when it is not."""
         if self.running:
             raise LabError(f"{self.name} runs already")
-        self._log_start = self.log.stat().st_size if self.log.exists() else 0
+        self._log_start, self._output_start = _size(self.log), _size(self.output)
         self.process = await self._spawn()
         try:
             async with asyncio.timeout(self.start_timeout):
@@ -235,6 +236,10 @@ class Server:
         """The log since the last start, or `whole`."""
         return _read(self.log, 0 if whole else self._log_start)
 
+    def output_text(self) -> str:
+        """What it wrote to stdout and stderr since the last start."""
+        return _read(self.output, self._output_start)
+
     def log_lines(self, pattern: str, *, whole: bool = True) -> list[str]:
         """Lines of the log in which the regular expression is found, of all starts unless `whole` is false."""
         wanted = re.compile(pattern)
@@ -287,6 +292,10 @@ def _accepts(port: int) -> bool:
 
 def _append(path: Path) -> BinaryIO:
     return path.open("ab")
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
 
 
 def _read(path: Path, start: int = 0) -> str:
