@@ -43,7 +43,7 @@ class Registration:
     __slots__ = (
         "_asked",
         "_identity",
-        "_logged_in",
+        "_login",
         "_negotiating",
         "_offered",
         "_password",
@@ -82,12 +82,14 @@ class Registration:
         self._offered: dict[str, str] = {}
         self._asked: deque[set[str]] = deque()
         self._negotiating = True  # until CAP END, which only ever is sent once
-        self._logged_in = False
+        self._login = "none"  # -> "asked" (AUTHENTICATE PLAIN sent) -> "sent" -> "done"
 
     def start(self) -> list[str]:
         """The first lines to send. Raises nothing: what cannot be sent is in `failed`."""
         if (self._password or self._sasl) and not self._plain_allowed:
             return self._fail(LegacyError("not-authorized", _NO_TLS))
+        if self._sasl and any("\0" in part or not part for part in self._sasl):
+            return self._fail(LegacyError("not-acceptable", "An account needs a name and a password, without NUL."))
         try:
             lines = [write.cap("LS", "302")]
             if self._password:
@@ -190,7 +192,8 @@ class Registration:
     def _answered(self) -> list[str]:
         if self._asked or not self._negotiating:
             return []
-        if "sasl" in self.caps:
+        if "sasl" in self.caps and self._login == "none":
+            self._login = "asked"
             return [write.authenticate("PLAIN")]
         return self._end()
 
@@ -201,8 +204,8 @@ class Registration:
         return [write.cap("END")]
 
     def _unknown_command(self, line: Line) -> list[str]:
-        """421, 451 or 410 for our CAP: the server has none, or none that it lets us use."""
-        if line.params[1:2] != ["CAP"] and line.command != "410":
+        """421, 451 or 410 for our CAP or AUTHENTICATE: the server has none, or none that it lets us use."""
+        if line.command != "410" and line.params[1:2] not in (["CAP"], ["AUTHENTICATE"]):
             return []
         if self._sasl:
             return self._fail(LegacyError("not-authorized", _NO_SASL))
@@ -214,17 +217,17 @@ class Registration:
     # the rest of registration
 
     def _authenticate(self, line: Line) -> list[str]:
-        if line.params[:1] != ["+"] or not self._sasl or self._logged_in:
+        if line.params[:1] != ["+"] or not self._sasl or self._login != "asked":
             return []
-        payload = _plain(*self._sasl)
-        return [write.authenticate(piece) for piece in payload]
+        self._login = "sent"
+        return [write.authenticate(piece) for piece in _plain(*self._sasl)]
 
     def _authenticated(self, line: Line) -> list[str]:
-        self._logged_in = True
+        self._login = "done"
         return self._end()
 
     def _welcome(self, line: Line) -> list[str]:
-        if self._sasl and not self._logged_in:
+        if self._sasl and self._login != "done":
             return self._fail(LegacyError("not-authorized", _NO_SASL))
         self.done = True
         self._negotiating = False
@@ -259,7 +262,7 @@ def _groups(names: Iterable[str]) -> Iterator[list[str]]:
 
 def _plain(account: str, password: str) -> list[str]:
     """RFC 4616, in the pieces that sasl-3.1 wants."""
-    text = b64encode(f"\0{account}\0{password}".encode()).decode()
+    text = b64encode(f"\0{account}\0{password}".encode(errors="surrogatepass")).decode()
     pieces = [text[at : at + SASL_CHUNK] for at in range(0, len(text), SASL_CHUNK)]
     return pieces if len(pieces[-1]) < SASL_CHUNK else [*pieces, "+"]
 

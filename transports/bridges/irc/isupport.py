@@ -20,20 +20,17 @@ from transports.events import NO_RANK, Rank
 
 
 def _folding(upper: str, lower: str) -> Callable[[str], str]:
-    table = str.maketrans(upper, lower)
+    """A folding of ASCII characters only. Through bytes, which is several times faster than str.translate."""
+    table = bytes.maketrans(upper.encode(), lower.encode())
 
     def fold(name: str) -> str:
-        return name.translate(table)
+        return name.encode("utf-8", "surrogatepass").translate(table).decode("utf-8", "surrogatepass")
 
     return fold
 
 
 _UPPER: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-_FOLD_ASCII: Final = _folding(_UPPER, _UPPER.lower())
-
-
-def _fold_ascii(name: str) -> str:
-    return name.lower() if name.isascii() else _FOLD_ASCII(name)
+_fold_ascii: Final = _folding(_UPPER, _UPPER.lower())
 
 
 def _fold_unicode(name: str) -> str:
@@ -73,10 +70,17 @@ def _text(value: str) -> str:
     return intern(value[:200])
 
 
-def _some(value: str) -> str:
-    if not value:
+_MARKS: Final = r"[!-+\--/;-@\[-`{-~]+"  # punctuation, but no comma and colon: those separate
+
+
+def _marks(value: str) -> str:
+    if not re.fullmatch(_MARKS, value):
         raise ValueError
     return intern(value)
+
+
+def _some_marks(value: str) -> str:
+    return _marks(value) if value else ""
 
 
 def _flag(value: str) -> bool:
@@ -85,9 +89,9 @@ def _flag(value: str) -> bool:
 
 def _prefixes(value: str) -> tuple[str, str]:
     """`(ov)@+` -> ('ov', '@+'); an empty value: there are none."""
-    match = re.fullmatch(r"\(([A-Za-z]+)\)([!-~]+)", value)
     if not value:
         return "", ""
+    match = re.fullmatch(rf"\(([A-Za-z]+)\)({_MARKS})", value)
     if not match or len(match[1]) != len(match[2]) or any(len(set(part)) < len(part) for part in match.groups()):
         raise ValueError
     return intern(match[1]), intern(match[2])
@@ -110,10 +114,10 @@ def _targets(value: str) -> dict[str, int]:
 #: token -> (attribute, default, how to read its value; ValueError: ignored).
 _TOKENS: Final[Mapping[str, tuple[str, Any, Callable[[str], Any]]]] = {
     "CASEMAPPING": ("casemapping", "rfc1459", str.lower),
-    "CHANTYPES": ("chantypes", "#&+!", _some),
+    "CHANTYPES": ("chantypes", "#&+!", _marks),
     "PREFIX": ("prefixes", ("ov", "@+"), _prefixes),
     "CHANMODES": ("chanmodes", ("beI", "k", "l", "imnpst"), _chanmodes),
-    "STATUSMSG": ("statusmsg", "", _text),
+    "STATUSMSG": ("statusmsg", "", _some_marks),
     "NETWORK": ("network", "", _text),
     "LINELEN": ("linelen", 512, _line_length),
     "NICKLEN": ("nicklen", 0, _number),

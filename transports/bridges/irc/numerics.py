@@ -118,7 +118,7 @@ LOGIN_ERRORS: Final[Mapping[str, Refusal]] = {
     "908": Refusal("not-authorized", "This server does not log in with a password (SASL PLAIN)."),
 }
 
-#: For numerics met outside any of those, the first table that has it counts.
+#: For numerics met outside any of those; where two tables have one, the later counts.
 _ANY: Final[Mapping[str, Refusal]] = {**TOPIC_ERRORS, **NICK_ERRORS, **JOIN_ERRORS, **SEND_ERRORS, **LOGIN_ERRORS}
 _UNKNOWN: Final = Refusal("undefined-condition", "The server refused.")
 

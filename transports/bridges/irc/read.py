@@ -44,9 +44,9 @@ class Buffer:
         self.dropped = 0
 
     def feed(self, data: bytes) -> list[bytes]:
-        """The lines that `data` completes: without their ends (CR* LF) and without NUL, never empty."""
-        if b"\0" in data:
-            data = data.replace(b"\0", b"")
+        """The lines that `data` completes, never empty, without LF, CR and NUL, which have no place inside a line."""
+        if b"\r" in data or b"\0" in data:
+            data = data.replace(b"\r", b"").replace(b"\0", b"")
         first, newline, rest = data.partition(b"\n")
         if not newline:
             self._keep(first)
@@ -55,7 +55,7 @@ class Buffer:
             first = self._finish(first)
         lines = [first, *rest.split(b"\n")]
         self._keep(lines.pop())
-        return [line for raw in lines if (line := raw.rstrip(b"\r")) and self._fits(line)]
+        return [line for line in lines if line and self._fits(line)]
 
     def _finish(self, end: bytes) -> bytes:
         """The line that `end` completes; empty when it is one that is being dropped."""

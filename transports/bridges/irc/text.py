@@ -25,7 +25,7 @@ _CONTROL: Final = re.compile("[\x02-\x04\x0f\x11\x16\x1d-\x1f]")
 
 def strip_formatting(text: str) -> str:
     """`text` without bold, italics, underline, strike-through, monospace, reverse, colours and resets."""
-    if _CONTROL.search(text) is None:
+    if text.isprintable() or _CONTROL.search(text) is None:  # isprintable: true of most, and fast
         return text
     return _FORMAT.sub("", text)
 
@@ -60,6 +60,8 @@ _UNFIT: Final = re.compile("[\0\ud800-\udfff]")
 
 def lines_of(body: str) -> list[str]:
     """The lines of `body` that hold something; NUL and lone surrogates, which no IRC line can carry, are taken out."""
+    if body and body.isprintable():
+        return [body]
     return [line for line in _BREAK.split(_UNFIT.sub("", body)) if line]
 
 

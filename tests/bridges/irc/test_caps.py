@@ -1,0 +1,293 @@
+"""Registration, as scenes: what the server says, what we answer."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from transports.bridges.irc.caps import Registration, closing_error
+from transports.bridges.irc.read import parse
+
+WANTED = frozenset({"multi-prefix", "server-time", "echo-message"})
+
+
+def registration(**options: Any) -> Registration:
+    return Registration(WANTED, "me", "user", "A Person", **options)
+
+
+def hear(it: Registration, *lines: str) -> list[str]:
+    """What we send while the server says `lines`."""
+    return [answer for line in lines for answer in it.feed(parse(line))]
+
+
+def test_the_first_lines() -> None:
+    assert registration().start() == ["CAP LS 302", "NICK me", "USER user 0 * :A Person"]
+    assert registration(password="s e").start()[1] == "PASS :s e"
+
+
+def test_capabilities_in_several_lines() -> None:
+    it = registration()
+    it.start()
+    assert hear(it, ":s CAP * LS * :multi-prefix sts=port=6697", ":s CAP * LS * :x/y") == []
+    assert hear(it, ":s CAP * LS :server-time away-notify") == ["CAP REQ :multi-prefix server-time"]
+    assert hear(it, ":s CAP me ACK :multi-prefix server-time ") == ["CAP END"]
+    assert hear(it, ":s 001 Me :Welcome") == []
+    assert (it.done, it.failed, it.nick, it.caps) == (True, None, "Me", {"multi-prefix", "server-time"})
+
+
+def test_nothing_wanted_is_offered() -> None:
+    it = registration()
+    assert hear(it, ":s CAP * LS :away-notify") == ["CAP END"]
+    assert hear(it, ":s CAP * LS :multi-prefix") == []
+    assert hear(registration(), ":s CAP * LS :") == ["CAP END"]
+
+
+def test_a_refused_request_is_repeated_one_by_one() -> None:
+    it = registration()
+    hear(it, ":s CAP * LS :multi-prefix server-time echo-message")
+    assert hear(it, ":s CAP me NAK :echo-message multi-prefix server-time") == [
+        "CAP REQ echo-message",
+        "CAP REQ multi-prefix",
+        "CAP REQ server-time",
+    ]
+    assert hear(it, ":s CAP me ACK :echo-message", ":s CAP me NAK :multi-prefix") == []
+    assert hear(it, ":s CAP me ACK :server-time") == ["CAP END"]
+    assert it.caps == {"echo-message", "server-time"}
+
+
+def test_an_acknowledgement_in_two_lines() -> None:
+    it = registration()
+    hear(it, ":s CAP * LS :multi-prefix server-time")
+    assert hear(it, ":s CAP me ACK :multi-prefix") == []
+    assert hear(it, ":s CAP me ACK :server-time") == ["CAP END"]
+
+
+def test_many_capabilities_are_asked_for_in_several_requests() -> None:
+    names = {f"example.org/capability-number-{number}" for number in range(40)}
+    it = Registration(frozenset(names), "me", "user", "A Person")
+    requests = hear(it, *(f":s CAP * LS * :{name}" for name in names), ":s CAP * LS :end")
+    assert len(requests) > 2
+    assert all(len(request) < 450 for request in requests)
+    acks = [":s CAP me ACK :" + request.removeprefix("CAP REQ :") for request in requests]
+    assert hear(it, *acks) == ["CAP END"]
+    assert it.caps == names
+
+
+def test_a_server_cannot_enable_what_was_not_wanted() -> None:
+    it = registration()
+    hear(it, ":s CAP * LS :multi-prefix", ":s CAP me ACK :multi-prefix evil")
+    assert it.caps == {"multi-prefix"}
+
+
+@pytest.mark.parametrize("refusal", [":s 421 me CAP :Unknown command", ":s 451 * CAP :You have not registered"])
+def test_a_server_without_capabilities(refusal: str) -> None:
+    it = registration()
+    assert hear(it, refusal, ":s 001 me :Welcome") == []
+    assert (it.done, it.failed, it.caps) == (True, None, frozenset())
+
+
+def test_a_server_that_knows_only_some_subcommands() -> None:
+    it = registration()
+    assert hear(it, ":s 410 * LS :Invalid CAP subcommand", ":s 001 me :Welcome") == ["CAP END"]
+    assert it.done
+
+
+def test_a_server_that_says_nothing_of_capabilities() -> None:
+    it = registration()
+    assert hear(it, ":s NOTICE * :*** Looking up", ":s 001 me :Welcome") == []
+    assert it.done
+
+
+def test_capabilities_come_and_go_later() -> None:
+    it = registration()
+    hear(it, ":s CAP * LS :multi-prefix", ":s CAP me ACK :multi-prefix", ":s 001 me :Welcome")
+    assert hear(it, ":s CAP me NEW :echo-message=x away-notify sasl") == ["CAP REQ echo-message"]
+    assert hear(it, ":s CAP me ACK :echo-message", ":s CAP me DEL :multi-prefix") == []
+    assert it.caps == {"echo-message"}
+    assert hear(it, ":s CAP me LS :server-time", ":s CAP me NAK :x", "PING x") == []
+
+
+# SASL
+
+
+def with_sasl(mechanisms: str = "sasl=PLAIN,EXTERNAL", **options: Any) -> tuple[Registration, list[str]]:
+    it = registration(sasl=("account", "secret"), **options)
+    return it, it.start() + hear(it, f":s CAP * LS :multi-prefix {mechanisms}")
+
+
+def test_sasl_plain() -> None:
+    it, sent = with_sasl()
+    assert sent[-1] == "CAP REQ :multi-prefix sasl"
+    assert hear(it, ":s CAP me ACK :multi-prefix sasl") == ["AUTHENTICATE PLAIN"]
+    assert hear(it, "AUTHENTICATE +") == ["AUTHENTICATE AGFjY291bnQAc2VjcmV0"]
+    assert hear(it, "AUTHENTICATE +") == []
+    assert hear(it, ":s 900 me me!u@h account :You are now logged in", ":s 903 me :SASL successful") == ["CAP END"]
+    assert hear(it, ":s 001 me :Welcome") == []
+    assert it.done
+    assert it.failed is None
+
+
+@pytest.mark.parametrize("length", [10, 290, 291, 292, 600, 1000])
+def test_sasl_payloads_come_in_pieces_of_400(length: int) -> None:
+    it = registration(sasl=("account", "p" * length))
+    hear(it, ":s CAP * LS :sasl", ":s CAP me ACK :sasl")
+    pieces = [line.removeprefix("AUTHENTICATE ") for line in hear(it, "AUTHENTICATE +")]
+    assert [len(piece) for piece in pieces[:-1]] == [400] * (len(pieces) - 1)
+    assert len(pieces[-1]) < 400
+    assert b64decode("".join(pieces).removesuffix("+")).decode() == "\0account\0" + "p" * length
+
+
+@pytest.mark.parametrize("numeric", ["902", "904", "905", "906", "908"])
+def test_sasl_failure_ends_it(numeric: str) -> None:
+    it, _ = with_sasl()
+    hear(it, ":s CAP me ACK :multi-prefix sasl", "AUTHENTICATE +")
+    assert hear(it, f":s {numeric} me :SASL authentication failed", ":s 001 me :Welcome") == []
+    assert it.failed is not None
+    assert it.failed.condition == "not-authorized"
+    assert "secret" not in it.failed.text
+    assert not it.done
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [":s CAP * LS :multi-prefix"],
+        [":s CAP * LS :sasl=EXTERNAL,SCRAM-SHA-256"],
+        [":s CAP * LS :sasl", ":s CAP me NAK :sasl"],  # biboumi hangs here
+        [
+            ":s CAP * LS :sasl multi-prefix",
+            ":s CAP me NAK :multi-prefix sasl",
+            ":s CAP me NAK :multi-prefix",
+            ":s CAP me NAK :sasl",
+        ],
+        [":s CAP * LS :sasl", ":s CAP me ACK :sasl", ":s 421 me AUTHENTICATE :Unknown command"],
+        [":s 421 me CAP :Unknown command"],
+        [":s 410 * LS :Invalid CAP subcommand"],
+        [":s 001 me :Welcome"],
+    ],
+)
+def test_no_login_no_connection(lines: list[str]) -> None:
+    it = registration(sasl=("account", "secret"))
+    hear(it, *lines)
+    assert it.failed is not None
+    assert it.failed.condition == "not-authorized"
+    assert not it.done
+
+
+def test_sasl_is_not_asked_for_without_an_account() -> None:
+    it = Registration(WANTED | {"sasl"}, "me", "user", "A Person")
+    assert hear(it, ":s CAP * LS :sasl multi-prefix") == ["CAP REQ multi-prefix"]
+
+
+@pytest.mark.parametrize("secret", [{"password": "secret"}, {"sasl": ("account", "secret")}])
+def test_no_password_without_tls(secret: dict[str, Any]) -> None:
+    it = registration(tls=False, **secret)
+    assert it.start() == []
+    assert it.failed is not None
+    assert it.failed.condition == "not-authorized"
+    assert registration(tls=False, allow_plain=True, **secret).start()
+    assert registration(tls=False).start()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"password": "a\nQUIT"}, {"sasl": ("a\0b", "c")}, {"sasl": ("a", "")}, {"sasl": ("", "a")}],
+)
+def test_what_cannot_be_sent_is_an_error(options: dict[str, Any]) -> None:
+    it = registration(**options)
+    assert it.start() == []
+    assert it.failed is not None
+    assert it.failed.condition == "not-acceptable"
+
+
+def test_nothing_is_authenticated_before_we_asked() -> None:
+    it = registration(sasl=("account", "secret"))
+    assert hear(it, "AUTHENTICATE +", ":s CAP * LS :sasl", "AUTHENTICATE +") == ["CAP REQ sasl"]
+
+
+# Nicks, and being turned away
+
+
+def test_a_nick_in_use_is_not_the_end() -> None:
+    it = registration()
+    hear(it, ":s CAP * LS :multi-prefix", ":s CAP me ACK :multi-prefix")
+    assert hear(it, ":s 433 * me :Nickname is already in use") == []
+    assert it.nick_refused is not None
+    assert it.nick_refused.condition == "conflict"
+    assert it.retry("me2") == ["NICK me2"]
+    assert (it.nick_refused, it.failed) == (None, None)
+    hear(it, ":s 001 me2 :Welcome")
+    assert (it.done, it.nick) == (True, "me2")
+
+
+@pytest.mark.parametrize(
+    ("line", "condition"),
+    [
+        (":s 431 * :No nickname given", "not-acceptable"),
+        (":s 432 * m\x07 :Erroneous nickname", "not-acceptable"),
+        (":s 433 * me :In use", "conflict"),
+        (":s 436 * me :Collision", "conflict"),
+        (":s 437 * me :Temporarily unavailable", "conflict"),
+    ],
+)
+def test_refused_nicks(line: str, condition: str) -> None:
+    it = registration()
+    hear(it, line)
+    assert it.nick_refused is not None
+    assert it.nick_refused.condition == condition
+    assert it.failed is None
+
+
+@pytest.mark.parametrize(
+    ("line", "condition"),
+    [
+        (":s 464 me :Password incorrect", "not-authorized"),
+        (":s 465 me :You are banned", "forbidden"),
+        (":s 463 me :Your host is not among the privileged", "forbidden"),
+        (":s 468 me :Your username is invalid", "not-acceptable"),
+        ("ERROR :Closing Link: h (K-Lined)", "forbidden"),
+        ("ERROR :Closing link: (u@h) [Z-lined: spam]", "forbidden"),
+        ("ERROR :Trying to reconnect too fast.", "resource-constraint"),
+        ("ERROR :Closing Link: too many connections from your IP", "resource-constraint"),
+        ("ERROR :Closing Link: h (Connection timed out)", "service-unavailable"),
+        ("ERROR", "service-unavailable"),
+    ],
+)
+def test_turned_away(line: str, condition: str) -> None:
+    it = registration()
+    assert hear(it, line) == []
+    assert it.failed is not None
+    assert it.failed.condition == condition
+
+
+def test_pings_are_answered_meanwhile() -> None:
+    assert hear(registration(), "PING :a b", "PING x", "PING") == ["PONG :a b", "PONG x", "PONG :"]
+
+
+def test_closing_words_are_bounded() -> None:
+    assert len(closing_error("x" * 10_000).text) < 500
+
+
+COMMANDS = ["CAP", "AUTHENTICATE", "001", "410", "421", "433", "451", "903", "904", "PING", "ERROR", "NOTICE"]
+WORDS = st.sampled_from(
+    ["me", "*", "LS", "ACK", "NAK", "NEW", "DEL", "+", "sasl", "multi-prefix", "-sasl", "CAP", "", "=", "a b"]
+)
+
+
+# What a Buffer lets through.
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n\0"), max_size=5)
+
+
+@given(st.lists(st.tuples(st.sampled_from(COMMANDS), st.lists(WORDS | TEXT, max_size=4)), max_size=12), st.booleans())
+@settings(deadline=None, max_examples=300)
+def test_no_order_of_lines_breaks_it(lines: list[tuple[str, list[str]]], sasl: bool) -> None:
+    it = registration(sasl=("account", "secret") if sasl else None)
+    sent = it.start()
+    for command, params in lines:
+        sent += it.feed(parse(f"{command} x")._replace(params=params))
+    assert sum(line == "CAP END" for line in sent) <= 1
+    assert sum(line == "AUTHENTICATE PLAIN" for line in sent) <= 1
