@@ -79,7 +79,7 @@ class Rename(NamedTuple):
 
 
 class Say(NamedTuple):
-    """Text to a room, to one of its members (`nick` set) or to a person. Answered by Echoed (rooms), Delivered or Failed."""
+    """Text to a room, to one of its members (`nick` set) or to a person. Answered by Echoed, Delivered or Failed."""
 
     to: Address
     nick: str
@@ -186,12 +186,11 @@ class Said(NamedTuple):
 
 
 class Echoed(NamedTuple):
-    """The far side has taken a Say to a room: it may be reflected. `text` is what was really sent when that differs."""
+    """The far side has taken a command. A Say to a room may be reflected now; no receipt (XEP-0184): nobody has read it."""
 
-    room: Address
+    to: Address
     by: str
     id: str
-    text: str | None = None
 
 
 class Delivered(NamedTuple):

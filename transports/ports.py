@@ -1,6 +1,7 @@
 """The whole contract of a bridge, on one screen.
 
-A bridge is one folder under `bridges/`; its `bridge.py` has `def build(config: Config, services: Services) -> Bridge`.
+A bridge is one folder under `bridges/`; its `bridge.py` has `def build(settings, services: Services) -> Bridge`, where
+`settings` is its section of the configuration.
 The gateway knows nothing of a protocol beyond this file and `events`.
 
 Two kinds of bridges:
@@ -42,6 +43,17 @@ class Inlet(Protocol):
         ...
 
 
+class Services(NamedTuple):
+    """What a bridge is given at its start.
+
+    key    secret, at least 16 bytes, equal on every start, this bridge's own: for names that must be stable and tell nothing
+    inlet  where a durable bridge puts what came in
+    """
+
+    key: bytes
+    inlet: Inlet
+
+
 class Session(Protocol):
     """One user on a live bridge."""
 
@@ -54,6 +66,11 @@ class Session(Protocol):
         ...
 
     def resume(self) -> None: ...
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is connected or under way: the session may be dropped."""
+        ...
 
     def close(self, reason: str) -> None:
         """End all of the user's connections, saying `reason` where the far side has a place for it."""
@@ -69,6 +86,10 @@ class Bridge(Protocol):
 
     def address(self, name: str) -> Address:
         """The address that `name` (a JID's unescaped local part) means; LegacyError when it means nothing."""
+        ...
+
+    def person(self, room: Address, nick: str) -> Address:
+        """The person who is `nick` in `room`."""
         ...
 
     def can(self, address: Address) -> frozenset[type]:

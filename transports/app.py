@@ -1,0 +1,211 @@
+"""The composition root: builds every part from the configuration, starts and stops them in order.
+
+Start: store (when a bridge needs it), bridges, component streams; READY=1 when all of these run or retry, the log line
+`ready` when every stream is connected. Stop, on SIGTERM or SIGINT, within 10 s: rooms and far sides are told, streams
+written out and closed, then the store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import hashlib
+import hmac
+import importlib
+import logging
+import signal
+import ssl
+from typing import Any, Final, cast
+
+import uvloop
+
+from transports.config import ComponentSettings, Config
+from transports.gateway import Ids, Users, Wing
+from transports.log import kv
+from transports.notify import Notifier
+from transports.ports import Bridge, Inlet, Services
+from transports.post import Post
+from transports.xmpp import services
+from transports.xmpp.wire import Component
+
+log = logging.getLogger(__name__)
+
+#: Seconds between the gateway's own tidying rounds.
+SWEEP: Final = 60.0
+#: Seconds for each stage of a stop.
+STAGE: Final = 4.0
+GOODBYE: Final = "The gateway is stopping; it will be back."
+
+
+class Mounted:
+    """One bridge in place: its wing, its stream and, if it is durable, its mailbox."""
+
+    def __init__(self, bridge: Bridge, wing: Wing, stream: Component, post: Post | None, app: App) -> None:
+        self.bridge = bridge
+        self.wing = wing
+        self.stream = stream
+        self.post = post
+        self.app = app
+        self.message = wing.message
+        self.presence = wing.presence
+        self.iq = wing.iq
+        self.pause = wing.pause
+        self.resume = wing.resume
+
+    def connected(self) -> None:
+        if self.post is not None:
+            self.post.connected()
+        self.app.changed()
+
+    def disconnected(self) -> None:
+        if self.post is not None:
+            self.post.disconnected()
+        self.app.changed()
+
+
+class _NoInlet:
+    """What live bridges get: they keep nothing."""
+
+    async def accept(self, user: str, fact: Any, key: str) -> bool:
+        raise TypeError("this bridge is not durable")
+
+
+class App:
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.notifier = Notifier()
+        self.mounted: list[Mounted] = []
+        self.tasks: list[asyncio.Task[Any]] = []
+        self.stopping = asyncio.Event()
+        self.database: Any = None
+        self._ready = False
+
+    # Building -----------------------------------------------------------------------------------------------------
+
+    async def build(self) -> None:
+        key = self.config.store.open_key().encode()
+        for component in self.config.components():
+            self.mounted.append(await self._mount(component, key))
+
+    async def _mount(self, settings: ComponentSettings, key: bytes) -> Mounted:
+        module = importlib.import_module(settings.module)
+        section = self.config.irc if settings.name == "irc" else self.config.bridges[settings.name]
+        stream = Component(
+            settings.domain, settings.host, settings.port, settings.secret.get_secret_value(), _tls(settings), settings.host
+        )
+        durable = bool(getattr(module, "DURABLE", False))
+        post = await self._post(settings, stream) if durable else None
+        inlet: Inlet = post.mailbox if post is not None else _NoInlet()
+        bridge = cast(Bridge, module.build(section, Services(_derive(key, f"bridge {settings.name}"), inlet)))
+        wing = Wing(
+            bridge,
+            Users(frozenset(settings.users)),
+            Ids(_derive(key, f"occupants {settings.domain}")),
+            stream.send,
+            stream.send_all,
+            services.TABLE,
+            post,
+        )
+        mounted = Mounted(bridge, wing, stream, post, self)
+        stream.handlers = mounted
+        return mounted
+
+    async def _post(self, settings: ComponentSettings, stream: Component) -> Post:
+        # imported here: a host that bridges only IRC has no need of SQLAlchemy's 15 MB
+        from transports.store.database import open_database
+        from transports.store.journal import Journal
+
+        if self.database is None:
+            self.database = await open_database(self.config.store.url.get_secret_value())
+        return Post(settings.domain, Journal(self.database, settings.name), stream.send, lambda: stream.ready)
+
+    # Running ------------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stopping.set)
+        try:
+            await self.build()
+            await self._start()
+            await self.stopping.wait()
+        finally:
+            await self._stop()
+
+    async def _start(self) -> None:
+        for mounted in self.mounted:
+            if mounted.post is not None:
+                await mounted.post.mailbox.start(cast(Any, mounted.bridge))
+                self.tasks.append(asyncio.create_task(mounted.post.mailbox.run()))
+            await mounted.bridge.start()
+        for mounted in self.mounted:
+            mounted.stream.start()
+        self.tasks.append(asyncio.create_task(self._sweep()))
+        self.tasks.append(asyncio.create_task(self.notifier.beat()))
+        gc.collect()
+        gc.freeze()
+        self.notifier.ready("waiting for the XMPP server")
+        log.info("started")
+
+    def changed(self) -> None:
+        """A stream came or went."""
+        down = [mounted.stream.domain for mounted in self.mounted if not mounted.stream.ready]
+        if not down:
+            log.info(kv("ready", domains=",".join(mounted.stream.domain for mounted in self.mounted)))
+        self.notifier.status(f"waiting for the XMPP server: {', '.join(down)}" if down else "connected")
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP)
+            for mounted in self.mounted:
+                try:
+                    mounted.wing.sweep()
+                except Exception:
+                    log.exception("a sweep failed")
+
+    # Stopping -----------------------------------------------------------------------------------------------------
+
+    async def _stop(self) -> None:
+        self.notifier.stopping()
+        log.info("stopping")
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        await asyncio.gather(*(self._stop_one(mounted) for mounted in self.mounted), return_exceptions=True)
+        if self.database is not None:
+            await self.database.close()
+        log.info("stopped")
+
+    async def _stop_one(self, mounted: Mounted) -> None:
+        try:
+            mounted.wing.close(GOODBYE)
+            await asyncio.wait_for(mounted.bridge.stop(), STAGE)
+            if mounted.post is not None:
+                await mounted.post.mailbox.drain(STAGE)
+        except Exception:
+            log.exception("a bridge did not stop cleanly")
+        await mounted.stream.stop(2.0)
+
+
+def _derive(key: bytes, purpose: str) -> bytes:
+    """A key of its own for each purpose."""
+    return hmac.digest(key, purpose.encode(), hashlib.sha256)
+
+
+def _tls(settings: ComponentSettings) -> ssl.SSLContext | None:
+    if settings.tls == "off":
+        return None
+    context = ssl.create_default_context(cafile=str(settings.ca) if settings.ca else None)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def run(config: Config) -> int:
+    """Run until SIGTERM or SIGINT."""
+
+    async def main() -> None:
+        await App(config).run()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main())
+    return 0

@@ -1,0 +1,233 @@
+"""The IRC bridge: whose connection goes where, how many there may be, and how fast they are opened.
+
+Holds the users' sessions and the links of each; the protocol itself is in `session` and `inbound`, sockets in `wire`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import logging
+import ssl
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Final
+
+from irc.client_aio import AioReactor
+
+from transports.bridges.irc import address as irc_address
+from transports.bridges.irc.wire import Link
+from transports.config import Irc, NetworkSettings
+from transports.errors import LegacyError
+from transports.events import Address, Command, Failed, Join, Leave, Refused, Rename, Say, SetSubject
+from transports.ports import Identity, Outlet, Services
+
+log = logging.getLogger(__name__)
+
+#: A body longer than this is no chat but a file; it would take minutes to send at any flood limit.
+MAX_TEXT: Final = 15_000
+
+_CAN: Final[dict[str, frozenset[type]]] = {
+    "room": frozenset({Join, Leave, Rename, Say, SetSubject}),
+    "person": frozenset({Say}),
+}
+
+
+class Gate:
+    """A token bucket that queues: nobody is refused, everybody gets a place in time. `rate` 0: no limit."""
+
+    def __init__(self, burst: float, rate: float, clock: Callable[[], float]) -> None:
+        self.burst = burst
+        self.rate = rate
+        self.clock = clock
+        self.tokens = burst
+        self.filled = clock()
+
+    def reserve(self) -> float:
+        """Take a place; seconds until it is due."""
+        if self.rate == 0:
+            return 0.0
+        now = self.clock()
+        self.tokens = min(self.burst, self.tokens + (now - self.filled) * self.rate) - 1
+        self.filled = now
+        return max(0.0, -self.tokens / self.rate)
+
+    async def slot(self) -> None:
+        wait = self.reserve()
+        if wait:
+            await asyncio.sleep(wait)
+
+
+class IrcSession:
+    """One user's connections, by the server's name."""
+
+    __slots__ = ("bridge", "links", "outlet", "user")
+
+    def __init__(self, bridge: IrcBridge, user: str, outlet: Outlet) -> None:
+        self.bridge = bridge
+        self.user = user
+        self.outlet = outlet
+        self.links: dict[str, Link] = {}
+
+    def do(self, command: Command) -> None:
+        place = command.to if isinstance(command, Say) else command.room
+        _, server = irc_address.split(place, self.bridge.fixed)
+        link = self.links.get(server)
+        if isinstance(command, Join):
+            self._join(command, server, link)
+        elif link is not None:
+            link.do(command)
+        elif not isinstance(command, Leave):
+            words = f"You are not connected to {server}; join one of its channels first."
+            self.outlet.tell(Failed(command, LegacyError("recipient-unavailable", words, type="cancel")))
+
+    def _join(self, command: Join, server: str, link: Link | None) -> None:
+        limits = self.bridge.settings.limits
+        if link is None and len(self.links) >= limits.networks:
+            words = f"You are on {len(self.links)} IRC networks already, and this gateway allows no more."
+            self.outlet.tell(Refused(command.room, LegacyError("resource-constraint", words)))
+        elif link is not None and len(link.net.channels) + len(link.net.joins) >= limits.channels + len(link.net.joins):
+            words = f"You are in {limits.channels} channels of {server} already, and this gateway allows no more."
+            self.outlet.tell(Refused(command.room, LegacyError("resource-constraint", words)))
+        else:
+            if link is None:
+                link = self.links[server] = self.bridge.link(self, server)
+            link.join(command)
+
+    def ended(self, link: Link) -> None:
+        self.links.pop(link.settings.name, None)
+        self.bridge.links.pop(link, None)
+
+    @property
+    def idle(self) -> bool:
+        return not self.links
+
+    def pause(self) -> None:
+        for link in self.links.values():
+            link.pause()
+
+    def resume(self) -> None:
+        for link in self.links.values():
+            link.resume()
+
+    def close(self, reason: str) -> None:
+        for link in list(self.links.values()):
+            link.close(reason)
+
+
+class IrcBridge:
+    """IRC on one domain. `key` makes the user names that IRC servers see (T24): stable, and they tell nothing."""
+
+    name = "irc"
+    durable = False
+
+    def __init__(self, settings: Irc, key: bytes) -> None:
+        self.settings = settings
+        self.domain = settings.domain
+        self.fixed = settings.server or ""
+        self.links: dict[Link, None] = {}
+        self._key = key
+        self._gates: dict[str, Gate] = {}
+        self._beat: asyncio.Task[None] | None = None
+        self._reactor: AioReactor | None = None
+        self._tls = lru_cache(64)(_tls_context)
+
+    # The contract -------------------------------------------------------------------------------------------------
+
+    def address(self, name: str) -> Address:
+        return irc_address.parse(name, self.fixed)
+
+    def person(self, room: Address, nick: str) -> Address:
+        return irc_address.person(nick, irc_address.split(room, self.fixed)[1], self.fixed)
+
+    def can(self, address: Address) -> frozenset[type]:
+        return _CAN.get(address.kind, frozenset())
+
+    def identity(self, address: Address) -> Identity:
+        match address.kind:
+            case "room":
+                return Identity("conference", "irc", irc_address.split(address, self.fixed)[0])
+            case "person":
+                return Identity("client", "pc", irc_address.split(address, self.fixed)[0])
+            case "server":
+                return Identity("conference", "irc", f"IRC server {irc_address.split(address, self.fixed)[1]}")
+        return Identity("conference", "irc", "IRC gateway")
+
+    def max_text(self, address: Address) -> int:
+        return MAX_TEXT
+
+    def open(self, user: str, outlet: Outlet) -> IrcSession:
+        return IrcSession(self, user, outlet)
+
+    async def start(self) -> None:
+        self._beat = asyncio.create_task(self._tick())
+
+    async def stop(self) -> None:
+        if self._beat is not None:
+            self._beat.cancel()
+            await asyncio.gather(self._beat, return_exceptions=True)
+        for link in list(self.links):
+            link.close("The gateway is stopping.")
+        await asyncio.sleep(0)
+
+    # Links --------------------------------------------------------------------------------------------------------
+
+    def link(self, session: IrcSession, server: str) -> Link:
+        settings = self.settings.network(server)
+        if self._reactor is None:
+            self._reactor = AioReactor(loop=asyncio.get_running_loop())
+        name = hmac.digest(self._key, session.user.encode(), hashlib.sha256).hex()[:9]
+        gate = self._gate(settings)
+        link = Link(
+            settings,
+            self._context,
+            gate.slot,
+            (f"x{name}", "XMPP user"),
+            session.outlet.tell,
+            session.ended,
+            self._reactor,
+            self.fixed,
+        )
+        self.links[link] = None
+        return link
+
+    def _context(self, settings: NetworkSettings) -> ssl.SSLContext:
+        return self._tls(str(settings.ca or ""), bool(settings.pin))
+
+    def _gate(self, settings: NetworkSettings) -> Gate:
+        gate = self._gates.get(settings.name)
+        if gate is None:
+            if len(self._gates) > 1_000:
+                self._gates.clear()
+            rate = settings.connect_rate
+            gate = Gate(rate.burst, rate.per_second, asyncio.get_running_loop().time)
+            self._gates[settings.name] = gate
+        return gate
+
+    async def _tick(self) -> None:
+        """The one timer of all links."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(1)
+            now = loop.time()
+            for link in list(self.links):
+                try:
+                    link.tick(now)
+                except Exception:
+                    log.exception("a link to %s failed at its timer", link.settings.name)
+
+
+def _tls_context(ca: str, pinned: bool) -> ssl.SSLContext:
+    """TLS 1.2 and later, verified; with a pin the certificate itself is compared instead of its issuer."""
+    context = ssl.create_default_context(cafile=ca or None)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if pinned:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def build(settings: Irc, services: Services) -> IrcBridge:
+    """The bridge for [irc]."""
+    return IrcBridge(settings, services.key)

@@ -1,0 +1,28 @@
+"""One channel as one user sees it: members, topic, and how far its joining is. Members of a channel live here, once."""
+
+from __future__ import annotations
+
+from transports.events import Address, Rank, SetSubject, Subject
+
+
+class Channel:
+    """`name` as the server spells it, `address` as the user first asked for it.
+
+    entered   the whole member list has arrived (366) and the gateway was told
+    present   our own JOIN came back
+    asked     somebody of the user's clients wants to be here (False: the server put us in)
+    """
+
+    __slots__ = ("address", "asked", "ban", "entered", "key", "members", "name", "present", "subject", "topics")
+
+    def __init__(self, name: str, address: Address, key: str = "", asked: bool = True) -> None:
+        self.name = name
+        self.address = address
+        self.key = key
+        self.asked = asked
+        self.present = False
+        self.entered = False
+        self.members: dict[str, Rank] = {}
+        self.subject = Subject("")
+        self.ban = ("", "")
+        self.topics: list[SetSubject] = []

@@ -1,0 +1,450 @@
+"""What each IRC line does to a `Network`: the seven that come in thousands parsed by hand, the rest through a table.
+
+Pure, like `session`. `feed` never raises for what a server sends: the caller counts and logs what it refuses
+(ValueError, IndexError from a malformed line) and the connection goes on.
+RFC 2812; numerics as in https://defs.ircdocs.horse.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from fnmatch import fnmatchcase
+from typing import Final
+
+from transports.bridges.irc import address as irc_address
+from transports.bridges.irc import text as irc_text
+from transports.bridges.irc import write
+from transports.bridges.irc.channel import Channel
+from transports.bridges.irc.flow import Outgoing
+from transports.bridges.irc.isupport import add_mode, names_entry, parse_modes, rank, remove_mode
+from transports.bridges.irc.numerics import JOIN_ERRORS, NICK_ERRORS, SEND_ERRORS, TOPIC_ERRORS, error_for
+from transports.bridges.irc.read import Line, parse, server_time, split_source
+from transports.bridges.irc.session import Network
+from transports.events import (
+    NO_RANK,
+    Cause,
+    Echoed,
+    Entered,
+    Failed,
+    Invited,
+    Joined,
+    Left,
+    Notice,
+    Renamed,
+    RoleSet,
+    Said,
+    Style,
+    Subject,
+    SubjectSet,
+)
+
+#: A nick longer than this (bytes) is no nick that any client could show or any JID could hold; its lines are dropped.
+NICK_LIMIT: Final = 128
+_CONTROL: Final = re.compile("[\x00-\x1f]")
+_SPLIT_QUIT: Final = re.compile(r"[A-Za-z0-9.*-]+\.[A-Za-z0-9*-]+ [A-Za-z0-9.*-]+\.[A-Za-z0-9*-]+")
+VERSION: Final = "Transports (XMPP gateway)"
+
+
+def feed(net: Network, line: str, now: float) -> None:
+    """One line from the server, without its line ending. ValueError or IndexError: it is malformed and was not taken."""
+    when: float | None = None
+    tagged = ""
+    if line[:1] == "@":
+        tagged = line
+        _, _, line = line.partition(" ")
+        line = line.lstrip(" ")
+    if line[:1] == ":":
+        source, _, rest = line.partition(" ")
+        command, _, rest = rest.partition(" ")
+        hot = _HOT.get(command)
+        if hot is not None and rest[:1] != " ":
+            if tagged:
+                when = server_time(parse(tagged).tags)
+            hot(net, source[1:], rest, when)
+            return
+    parsed = parse(tagged or line)
+    handler = _HANDLERS.get(parsed.command)
+    if handler is not None:
+        handler(net, parsed, now)
+    else:
+        _other(net, parsed)
+
+
+# The hot way: source without its colon, the rest of the line after the command ---------------------------------------
+
+
+def _nick_of(source: str) -> str:
+    nick = source[: source.find("!")] if "!" in source else source.partition("@")[0]
+    if len(nick) > NICK_LIMIT or not nick:
+        raise ValueError("nick too long or empty")
+    return nick
+
+
+def _trailing(rest: str) -> str:
+    """The one parameter that is left, with or without its colon."""
+    return rest[1:] if rest[:1] == ":" else rest.partition(" ")[0]
+
+
+def _privmsg(net: Network, source: str, rest: str, when: float | None) -> None:
+    target, _, text = rest.partition(" ")
+    _message(net, source, target, _trailing(text), when, "say")
+
+
+def _notice(net: Network, source: str, rest: str, when: float | None) -> None:
+    target, _, text = rest.partition(" ")
+    _message(net, source, target, _trailing(text), when, "notice")
+
+
+def _message(net: Network, source: str, target: str, text: str, when: float | None, style: Style) -> None:
+    if _CONTROL.search(text) is not None:
+        request = irc_text.ctcp(text)
+        if request is not None:
+            if request[0] != "ACTION" or style == "notice":
+                _ctcp(net, source, request, style)
+                return
+            text, style = request[1], "act"
+        text = irc_text.strip_formatting(text)
+    channel = net.by_name.get(target)
+    if channel is None:
+        if "!" not in source and style == "notice" and not net.isupport.is_channel(target):
+            net.tell(Notice(irc_address.server(net.server, net.fixed), text))
+            return
+        bare = net.isupport.strip_status(target)[1]
+        if not net.isupport.is_channel(bare):
+            nick = _nick_of(source)
+            if nick != net.nick:
+                net.tell(Said(irc_address.person(nick, net.server, net.fixed), nick, text, style, when))
+            return
+        channel = net.find(bare)
+        if channel is None:
+            return
+    net.tell(Said(channel.address, _nick_of(source), text, style, when))
+
+
+def _join(net: Network, source: str, rest: str, when: float | None) -> None:
+    name = _trailing(rest).partition(" ")[0]
+    nick = _nick_of(source)
+    channel = net.find(name)
+    if nick == net.nick:
+        _, net.user, net.host = split_source(source)
+        if channel is None:
+            channel = Channel(name, irc_address.room(name, net.server, net.fixed), asked=False)
+            net.add(channel)
+        net.respell(channel, name)
+        channel.present = True
+        channel.members = {nick: NO_RANK}
+    elif channel is not None and channel.present:
+        channel.members[nick] = NO_RANK
+        if channel.entered:
+            net.tell(Joined(channel.address, nick, NO_RANK))
+
+
+def _names(net: Network, source: str, rest: str, when: float | None) -> None:
+    """353: `me = #chan :@op +voice plain`, also with all marks (multi-prefix) or with user and host."""
+    head, _, names = rest.partition(" :")
+    channel = net.find(head.split(" ")[-1])
+    if channel is None or channel.entered:
+        return
+    members = channel.members
+    marks = net.isupport.prefixes[1]
+    for entry in names.split(" "):
+        if not entry or len(entry) > NICK_LIMIT:
+            continue
+        if entry[0] not in marks and "!" not in entry:
+            members[entry] = NO_RANK
+        else:
+            nick, held, _ = names_entry(net.isupport, entry)
+            if nick:
+                members[nick] = rank(net.isupport.letters(held))
+
+
+def _part(net: Network, source: str, rest: str, when: float | None) -> None:
+    name, _, reason = rest.partition(" ")
+    channel = net.find(name.removeprefix(":"))
+    if channel is not None:
+        _gone(net, channel, _nick_of(source), "left", _plain(_trailing(reason)))
+
+
+def _quit(net: Network, source: str, rest: str, when: float | None) -> None:
+    nick = _nick_of(source)
+    reason = _plain(_trailing(rest))
+    cause: Cause = "quit"
+    if reason.startswith("Killed ("):
+        cause = "killed"
+    elif _SPLIT_QUIT.fullmatch(reason) is not None:
+        cause = "split"
+    if nick == net.nick:
+        return
+    for channel in net.channels.values():
+        if channel.members.pop(nick, None) is not None and channel.entered:
+            net.tell(Left(channel.address, (nick,), cause, reason))
+
+
+def _nick(net: Network, source: str, rest: str, when: float | None) -> None:
+    old, new = _nick_of(source), _trailing(rest)
+    if not new or len(new) > NICK_LIMIT:
+        raise ValueError("nick too long or empty")
+    if old == net.nick:
+        net.nick = new
+        if net.renames:
+            rename = net.renames.popleft()
+            net.tell(Echoed(rename.room, rename.by, rename.id))
+    for channel in net.channels.values():
+        held = channel.members.pop(old, None)
+        if held is not None:
+            channel.members[new] = held
+            if channel.entered:
+                net.tell(Renamed(channel.address, old, new, held))
+
+
+_HOT: Final[dict[str, Callable[[Network, str, str, float | None], None]]] = {
+    "PRIVMSG": _privmsg,
+    "NOTICE": _notice,
+    "JOIN": _join,
+    "PART": _part,
+    "QUIT": _quit,
+    "NICK": _nick,
+    "353": _names,
+}
+
+
+# The rest -------------------------------------------------------------------------------------------------------------
+
+
+def _plain(text: str) -> str:
+    return irc_text.strip_formatting(text) if _CONTROL.search(text) is not None else text
+
+
+def _gone(net: Network, channel: Channel, nick: str, cause: Cause, reason: str, actor: str = "") -> None:
+    channel.members.pop(nick, None)
+    if nick == net.nick:
+        net.remove(channel)
+        for command in net.line.unqueue(channel.name):
+            net.fail(command, error_for("442", [net.nick, channel.name, ""]))
+    if channel.entered:
+        net.tell(Left(channel.address, (nick,), cause, reason, actor))
+
+
+def _ctcp(net: Network, source: str, request: tuple[str, str], style: Style) -> None:
+    """CTCP requests get the answers that tell nothing of the user (T24); replies and all others are dropped."""
+    if style == "notice" or "!" not in source:
+        return
+    nick = _nick_of(source)
+    answers = {"VERSION": VERSION, "PING": request[1][:100]}
+    answer = answers.get(request[0])
+    if answer is not None and nick != net.nick:
+        net.line.queue(nick, [Outgoing(write.notice(nick, f"\x01{request[0]} {answer}\x01"))])
+
+
+def _ping(net: Network, line: Line, now: float) -> None:
+    net.line.write(write.pong(line.params[-1] if line.params else net.server))
+
+
+def _pong(net: Network, line: Line, now: float) -> None:
+    net.pong(line.params[-1] if line.params else "")
+
+
+def _isupport(net: Network, line: Line, now: float) -> None:
+    net.isupport.update(line.params)
+
+
+def _welcome_done(net: Network, line: Line, now: float) -> None:
+    net.welcome(now)
+
+
+def _topic_was(net: Network, line: Line, now: float) -> None:
+    """332: the topic, before or after we entered."""
+    channel = net.find(line.params[1])
+    if channel is not None:
+        channel.subject = Subject(_plain(line.params[2]), channel.subject.nick, channel.subject.when)
+
+
+def _topic_by(net: Network, line: Line, now: float) -> None:
+    """333: who set the topic, and when."""
+    channel = net.find(line.params[1])
+    if channel is not None and line.params[3].isdecimal() and len(line.params[3]) < 12:
+        channel.subject = Subject(channel.subject.text, split_source(line.params[2])[0], float(line.params[3]))
+
+
+def _topic(net: Network, line: Line, now: float) -> None:
+    channel = net.find(line.params[0])
+    if channel is None:
+        return
+    nick = _nick_of(line.source)
+    channel.subject = Subject(_plain(line.params[1]), nick, now)
+    if nick == net.nick and channel.topics:
+        done = channel.topics.pop(0)
+        net.tell(Echoed(done.room, done.by, done.id))
+    if channel.entered:
+        net.tell(SubjectSet(channel.address, Subject(channel.subject.text, nick)))
+
+
+def _names_end(net: Network, line: Line, now: float) -> None:
+    channel = net.find(line.params[1])
+    if channel is None or not channel.present or channel.entered:
+        return
+    channel.entered = True
+    net.joins.pop(channel.address, None)
+    channel.members.setdefault(net.nick, NO_RANK)
+    if channel.asked:
+        net.tell(Entered(channel.address, net.nick, channel.members, channel.subject))
+    else:
+        net.tell(Invited(channel.address, "", "The IRC server has put you into this channel."))
+
+
+def _kick(net: Network, line: Line, now: float) -> None:
+    channel = net.find(line.params[0])
+    if channel is None:
+        return
+    actor = split_source(line.source)[0]
+    nick = line.params[1]
+    reason = _plain(line.params[2]) if len(line.params) > 2 else ""
+    banned = channel.ban[0] == line.source and _bans(channel.ban[1], nick)
+    for member in channel.members:
+        if member == nick or net.isupport.fold(member) == net.isupport.fold(nick):
+            _gone(net, channel, member, "banned" if banned else "kicked", reason, actor)
+            return
+
+
+def _bans(mask: str, nick: str) -> bool:
+    """Whether a ban mask means this nick, as far as its nick part tells."""
+    return fnmatchcase(nick.lower(), mask.partition("!")[0].lower().replace("[", "[[]"))
+
+
+def _kill(net: Network, line: Line, now: float) -> None:
+    """KILL is only sent to its victim (RFC 2812 3.7.1); ERROR and the end of the connection follow."""
+    net.last_error = f"Killed by {split_source(line.source)[0]}: {_plain(line.params[-1])}"
+
+
+def _error(net: Network, line: Line, now: float) -> None:
+    net.last_error = net.last_error or _plain(line.params[-1] if line.params else "")
+
+
+def _mode(net: Network, line: Line, now: float) -> None:
+    channel = net.find(line.params[0])
+    if channel is None:
+        return
+    actor = split_source(line.source)[0]
+    letters = net.isupport.prefixes[0]
+    shown: list[str] = []
+    for added, letter, argument in parse_modes(net.isupport, line.params[1:]):
+        if letter in letters:
+            _set_mark(net, channel, argument, letter, added, actor)
+        else:
+            shown.append(f"{'+' if added else '-'}{letter}{' ' if argument else ''}{argument}")
+        if letter == "b" and added:
+            channel.ban = (line.source, argument)
+    if shown and channel.entered:
+        net.tell(Notice(channel.address, f"{actor} set mode {', '.join(shown)}"))
+
+
+def _set_mark(net: Network, channel: Channel, nick: str, letter: str, added: bool, actor: str) -> None:
+    held = channel.members.get(nick)
+    if held is None:
+        folded = net.isupport.fold(nick)
+        nick = next((member for member in channel.members if net.isupport.fold(member) == folded), "")
+        if not nick:
+            return
+        held = channel.members[nick]
+    mark = add_mode(held.mark, letter, net.isupport.prefixes[0]) if added else remove_mode(held.mark, letter)
+    new = rank(mark)
+    if new is not held:
+        channel.members[nick] = new
+        if channel.entered:
+            net.tell(RoleSet(channel.address, nick, new, actor))
+
+
+def _invite(net: Network, line: Line, now: float) -> None:
+    if line.params[0] == net.nick and net.isupport.is_channel(line.params[1]):
+        net.tell(Invited(irc_address.room(line.params[1], net.server, net.fixed), split_source(line.source)[0]))
+
+
+def _away(net: Network, line: Line, now: float) -> None:
+    """301: told once per text, not once per message."""
+    nick, words = line.params[1], _plain(line.params[2]) if len(line.params) > 2 else ""
+    if net.away.get(nick) != words:
+        if len(net.away) > 500:
+            net.away.clear()
+        net.away[nick] = words
+        net.tell(Notice(irc_address.person(nick, net.server, net.fixed), f"{nick} is away: {words}"))
+
+
+def _host_is(net: Network, line: Line, now: float) -> None:
+    """396: the server shows another host for us."""
+    user, _, host = line.params[1].rpartition("@")
+    net.host = host
+    net.user = user or net.user
+
+
+def _forwarded(net: Network, line: Line, now: float) -> None:
+    """470: the channel sends its visitors to another one."""
+    channel = net.find(line.params[1])
+    if channel is not None and not channel.present:
+        net.refuse(channel, error_for("470", line.params))
+
+
+def _quiet(net: Network, line: Line, now: float) -> None:
+    """Chatter that no client shows."""
+
+
+def _other(net: Network, line: Line) -> None:
+    """Errors go to what they are about; what we do not know is shown to the user, not dropped."""
+    if not line.command.isdecimal():
+        if line.command in ("FAIL", "WARN", "NOTE", "WALLOPS"):
+            net.tell(Notice(irc_address.server(net.server, net.fixed), _plain(" ".join(line.params))))
+        return
+    if line.command[0] in "459" and _error_numeric(net, line):
+        return
+    net.tell(Notice(irc_address.server(net.server, net.fixed), _plain(" ".join(line.params[1:]))))
+
+
+def _error_numeric(net: Network, line: Line) -> bool:
+    """Whether the error numeric belonged to a join, a message, a subject or a nick change of ours."""
+    subject = line.params[1] if len(line.params) > 2 else ""
+    channel = net.find(subject)
+    if channel is not None and not channel.present and line.command in JOIN_ERRORS:
+        net.refuse(channel, error_for(line.command, line.params, JOIN_ERRORS))
+        return True
+    if net.renames and line.command in NICK_ERRORS:
+        net.tell(Failed(net.renames.popleft(), error_for(line.command, line.params, NICK_ERRORS)))
+        return True
+    if channel is not None and channel.topics and line.command in TOPIC_ERRORS:
+        net.tell(Failed(channel.topics.pop(0), error_for(line.command, line.params, TOPIC_ERRORS)))
+        return True
+    if line.command in SEND_ERRORS and net.awaiting:
+        if not subject and line.command in ("411", "412", "417"):
+            subject = _target_of_first(net)
+        return net.unsay(subject, error_for(line.command, line.params, SEND_ERRORS))
+    return False
+
+
+def _target_of_first(net: Network) -> str:
+    """Numerics that name no target are about the oldest message on its way."""
+    say = net.awaiting[0][0]
+    return say.nick or irc_address.split(say.to, net.fixed)[0]
+
+
+_HANDLERS: Final[dict[str, Callable[[Network, Line, float], None]]] = {
+    "PING": _ping,
+    "PONG": _pong,
+    "005": _isupport,
+    "376": _welcome_done,
+    "422": _welcome_done,
+    "332": _topic_was,
+    "333": _topic_by,
+    "366": _names_end,
+    "TOPIC": _topic,
+    "KICK": _kick,
+    "KILL": _kill,
+    "ERROR": _error,
+    "MODE": _mode,
+    "INVITE": _invite,
+    "301": _away,
+    "396": _host_is,
+    "470": _forwarded,
+    **dict.fromkeys(
+        ["001", "002", "003", "004", "042", "221", "250", "251", "252", "253", "254", "255", "265", "266", "305", "306", "324", "328", "329", "331", "341", "372", "375", "CAP", "AUTHENTICATE", "AWAY", "ACCOUNT", "CHGHOST", "SETNAME", "BATCH", "ACK", "TAGMSG"],
+        _quiet,
+    ),
+}

@@ -1,0 +1,415 @@
+"""One user's connection to one IRC network, without the connection: lines in, facts and lines out.
+
+Everything that changes what we know of a network lives here and in `inbound`; sockets, clocks and timers live in `wire`.
+The state of a Say: queued in `flow` -> written -> covered by a fence (PING) -> confirmed by its PONG. An error numeric in
+between belongs to the first message to that target that is in between.
+RFC 2812, and https://modern.ircdocs.horse for what servers do today.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from transports.bridges.irc import address as irc_address
+from transports.bridges.irc import text as irc_text
+from transports.bridges.irc import write
+from transports.bridges.irc.channel import Channel
+from transports.bridges.irc.flow import Outgoing
+from transports.bridges.irc.isupport import ISupport
+from transports.errors import LegacyError
+from transports.events import (
+    Address,
+    Command,
+    Down,
+    Echoed,
+    Entered,
+    Fact,
+    Failed,
+    Join,
+    Leave,
+    Left,
+    Refused,
+    Rename,
+    SameRoom,
+    Say,
+    SetSubject,
+    Up,
+)
+
+#: Seconds from the socket write to the confirmation; after that the message counts as lost (architecture: promises).
+CONFIRM_WITHIN: Final = 30.0
+#: Messages that may be on their way to the server at once.
+AWAITING_LIMIT: Final = 20_000
+#: Seconds a server has to answer a JOIN.
+JOIN_WITHIN: Final = 60.0
+#: One JOIN line carries channels up to this many bytes, keys included (RFC 2812 3.2.1, 512 bytes a line).
+JOIN_BATCH: Final = 300
+
+
+class Line(Protocol):
+    """What a session needs of its connection."""
+
+    def write(self, line: str) -> None:
+        """Write at once, past the flood control."""
+        ...
+
+    def queue(self, key: str, lines: list[Outgoing]) -> bool:
+        """Write when the flood control lets it; False when the queue is full."""
+        ...
+
+    def unqueue(self, key: str) -> list[Say | SetSubject]:
+        """Forget what waits for a target."""
+        ...
+
+
+class Network:
+    """What one user knows of one IRC network.
+
+    server   its name as users write it, e.g. `irc.libera.chat`
+    tell     takes the facts
+    line     takes the lines
+    """
+
+    __slots__ = (
+        "awaiting",
+        "away",
+        "by_name",
+        "channels",
+        "covered",
+        "fence",
+        "fences",
+        "fixed",
+        "host",
+        "isupport",
+        "joins",
+        "last_error",
+        "line",
+        "motd",
+        "nick",
+        "ready",
+        "renames",
+        "server",
+        "tell",
+        "user",
+    )
+
+    def __init__(self, server: str, tell: Callable[[Fact], None], line: Line, fixed: str = "") -> None:
+        self.server = server
+        self.tell = tell
+        self.line = line
+        self.fixed = fixed
+        self.isupport = ISupport()
+        self.nick = ""
+        self.user = ""
+        self.host = ""
+        self.ready = False
+        self.channels: dict[str, Channel] = {}
+        self.by_name: dict[str, Channel] = {}
+        self.joins: dict[Address, tuple[Join, float]] = {}
+        self.renames: deque[Rename] = deque()
+        self.awaiting: deque[tuple[Say, float]] = deque()
+        self.covered = 0
+        self.fence = ""
+        self.fences = 0
+        self.away: dict[str, str] = {}
+        self.motd: list[str] = []
+        self.last_error = ""
+
+    # What the user wants ------------------------------------------------------------------------------------------
+
+    def do(self, command: Command, now: float) -> None:
+        """Carry out a command of the user; everything it leads to comes back as facts."""
+        match command:
+            case Say():
+                self._say(command)
+            case Join():
+                self._join(command, now)
+            case Leave():
+                self._leave(command)
+            case Rename():
+                self._rename(command)
+            case SetSubject():
+                self._set_subject(command)
+
+    def _join(self, command: Join, now: float) -> None:
+        name, _ = irc_address.split(command.room, self.fixed)
+        if not self.ready:
+            self.joins[command.room] = (command, now)
+            return
+        if not self.isupport.is_channel(name):
+            words = f"{name} is no channel on {self.server}."
+            self.tell(Refused(command.room, LegacyError("item-not-found", words)))
+            return
+        channel = self.find(name)
+        if channel is None:
+            self._send_joins([(command, now)])
+        elif channel.address != command.room and channel.asked:
+            self.tell(SameRoom(channel.address, command.room))
+        elif channel.entered:
+            if not channel.asked:
+                channel.address = command.room
+                channel.asked = True
+            self.tell(Entered(channel.address, self.nick, channel.members, channel.subject))
+
+    def _send_joins(self, commands: list[tuple[Join, float]]) -> None:
+        """JOIN in batches, those with a key first, since keys are matched by position (RFC 2812 3.2.1)."""
+        names: list[str] = []
+        keys: list[str] = []
+        for command, now in sorted(commands, key=lambda item: not item[0].password):
+            name, _ = irc_address.split(command.room, self.fixed)
+            known = self.find(name)
+            if known is not None:
+                if known.address != command.room:
+                    self.tell(SameRoom(known.address, command.room))
+                continue
+            try:
+                write.join(name, command.password)
+            except write.BadLine:
+                words = f"{name} cannot be joined: neither a channel nor its key may hold spaces, commas or control characters."
+                self.tell(Refused(command.room, LegacyError("not-acceptable", words)))
+                continue
+            self.joins[command.room] = (command, now)
+            self.add(Channel(name, command.room, command.password))
+            if names and sum(map(len, names)) + sum(map(len, keys)) + len(name) + len(command.password) > JOIN_BATCH:
+                self._send_join(names, keys)
+                names, keys = [], []
+            names.append(name)
+            if command.password:
+                keys.append(command.password)
+        if names:
+            self._send_join(names, keys)
+
+    def _send_join(self, names: list[str], keys: list[str]) -> None:
+        params = [",".join(names), ",".join(keys)] if keys else [",".join(names)]
+        if not self.line.queue("", [Outgoing(write.line("JOIN", *params))]):
+            for name in names:
+                channel = self.find(name)
+                if channel is not None:
+                    self.refuse(channel, LegacyError("resource-constraint", "Too much waits to be sent to IRC already."))
+
+    def _leave(self, command: Leave) -> None:
+        self.joins.pop(command.room, None)
+        name, _ = irc_address.split(command.room, self.fixed)
+        channel = self.find(name)
+        if channel is None:
+            return
+        for command_lost in self.line.unqueue(channel.name):
+            self.fail(command_lost, LegacyError("recipient-unavailable", "You left the channel before this was sent."))
+        self.line.queue("", [Outgoing(write.part(channel.name, _one_line(command.reason, 200)))])
+        self.remove(channel)
+
+    def _rename(self, command: Rename) -> None:
+        try:
+            line = write.nick(command.nick)
+        except write.BadLine:
+            words = f"IRC has no nicknames like “{command.nick}”: no spaces or control characters, and not empty."
+            self.tell(Failed(command, LegacyError("not-acceptable", words)))
+            return
+        self.renames.append(command)
+        if not self.line.queue("", [Outgoing(line)]):
+            self.renames.pop()
+            self.tell(Failed(command, LegacyError("resource-constraint", "Too much waits to be sent to IRC already.")))
+
+    def _say(self, command: Say) -> None:
+        if len(self.awaiting) >= AWAITING_LIMIT:
+            words = f"{self.server} does not answer; try again in a minute."
+            self.tell(Failed(command, LegacyError("resource-constraint", words, retry_after=60)))
+            return
+        target = command.nick
+        if not target:
+            target, _ = irc_address.split(command.to, self.fixed)
+        if command.to.kind == "room" and not command.nick:
+            channel = self.find(target)
+            if channel is None or not channel.entered:
+                self.tell(Failed(command, LegacyError("not-acceptable", "You are not in this channel.")))
+                return
+            target = channel.name
+        try:
+            pieces = irc_text.utterances(command.text, target, self.prefix)
+            lines = [Outgoing(write.privmsg(target, piece)) for piece in pieces]
+        except write.BadLine:
+            self.tell(Failed(command, LegacyError("not-acceptable", f"IRC cannot deliver to “{target}”.")))
+            return
+        if not lines:
+            self.tell(Failed(command, LegacyError("not-acceptable", "There is no text in this message.")))
+            return
+        lines[-1] = Outgoing(lines[-1].line, command)
+        if not self.line.queue(target, lines):
+            words = "Too much waits to be sent to IRC already; try again in a minute."
+            self.tell(Failed(command, LegacyError("resource-constraint", words, retry_after=60)))
+
+    def _set_subject(self, command: SetSubject) -> None:
+        name, _ = irc_address.split(command.room, self.fixed)
+        channel = self.find(name)
+        if channel is None or not channel.entered:
+            self.tell(Failed(command, LegacyError("not-acceptable", "You are not in this channel.")))
+            return
+        limit = min(self.isupport.topiclen or 390, 390)
+        line = write.topic(channel.name, _one_line(command.text, limit))
+        channel.topics.append(command)
+        if not self.line.queue(channel.name, [Outgoing(line, command)]):
+            channel.topics.remove(command)
+            self.tell(Failed(command, LegacyError("resource-constraint", "Too much waits to be sent to IRC already.")))
+
+    # The connection's life ----------------------------------------------------------------------------------------
+
+    def registered(self, nick: str) -> None:
+        """001 came: the server calls us `nick`."""
+        self.nick = nick
+
+    def welcome(self, now: float) -> None:
+        """The server's greeting is complete (376 or 422): ISUPPORT is known, channels can be joined."""
+        if self.ready:
+            return
+        self.ready = True
+        self.tell(Up(irc_address.server(self.server, self.fixed)))
+        waiting = [command for command, _ in self.joins.values()]
+        self.joins.clear()
+        sound: list[tuple[Join, float]] = []
+        for command in waiting:
+            name, _ = irc_address.split(command.room, self.fixed)
+            if self.isupport.is_channel(name):
+                sound.append((command, now))
+            else:
+                self._join(command, now)
+        self._send_joins(sound)
+
+    def refuse_all(self, error: LegacyError) -> None:
+        """Nobody who waits to get in gets in (connection, TLS, nick or SASL failed)."""
+        for room in list(self.joins):
+            channel = next((c for c in self.channels.values() if c.address == room), None)
+            if channel is not None:
+                self.remove(channel)
+            del self.joins[room]
+            self.tell(Refused(room, error))
+
+    def lost(self, error: LegacyError) -> None:
+        """The connection is gone; every room, every waiting client and every unconfirmed message hears of it."""
+        self.ready = False
+        self.refuse_all(error)
+        for channel in list(self.channels.values()):
+            self.remove(channel)
+            if channel.entered:
+                self.tell(Left(channel.address, [self.nick], "lost", error.text))
+            else:
+                self.tell(Refused(channel.address, error))
+        unsent = LegacyError(error.condition, f"Not delivered: {error.text}", type="wait", certain=False)
+        for say, _ in self.awaiting:
+            self.tell(Failed(say, unsent))
+        self.awaiting.clear()
+        for rename in self.renames:
+            self.tell(Failed(rename, error))
+        self.renames.clear()
+        self.tell(Down(irc_address.server(self.server, self.fixed), error))
+
+    @property
+    def idle(self) -> bool:
+        """No channel is left and none is wanted: the connection has no purpose any more."""
+        return not self.channels and not self.joins and not self.awaiting and not self.renames
+
+    # Confirmation -------------------------------------------------------------------------------------------------
+
+    def written(self, command: Say | SetSubject, now: float) -> None:
+        """The last line of `command` is on the socket."""
+        if type(command) is Say:
+            self.awaiting.append((command, now))
+
+    def fence_line(self) -> str | None:
+        """The PING that confirms what was written so far; None while another is on its way or nothing waits."""
+        if self.fence or not self.awaiting:
+            return None
+        self.fences += 1
+        self.fence = f"f{self.fences}"
+        self.covered = len(self.awaiting)
+        return f"PING :{self.fence}"
+
+    def pong(self, token: str) -> None:
+        """What lies before the fence is in the server's hands."""
+        if token != self.fence or not token:
+            return
+        self.fence = ""
+        take = self.awaiting.popleft
+        tell = self.tell
+        for _ in range(self.covered):
+            say, _ = take()
+            tell(Echoed(say.to, say.by, say.id))
+        self.covered = 0
+
+    def unsay(self, target: str, error: LegacyError) -> bool:
+        """An error numeric for `target`: the first message to it that is not confirmed has failed. False: there is none."""
+        folded = self.isupport.fold(target)
+        for index, (say, _) in enumerate(self.awaiting):
+            name = say.nick or irc_address.split(say.to, self.fixed)[0]
+            if self.isupport.fold(name) == folded:
+                del self.awaiting[index]
+                if index < self.covered:
+                    self.covered -= 1
+                self.tell(Failed(say, error))
+                return True
+        return False
+
+    def tick(self, now: float) -> None:
+        """Once a second: give up on messages and joins that were never answered."""
+        while self.awaiting and now - self.awaiting[0][1] > CONFIRM_WITHIN:
+            say, _ = self.awaiting.popleft()
+            self.covered = max(0, self.covered - 1)
+            words = "IRC has not confirmed this message; it may be lost."
+            self.tell(Failed(say, LegacyError("remote-server-timeout", words, certain=False)))
+        if not self.awaiting:
+            self.fence = ""
+        if self.joins and self.ready:
+            for room, (_, since) in list(self.joins.items()):
+                if now - since > JOIN_WITHIN:
+                    channel = self.find(irc_address.split(room, self.fixed)[0])
+                    error = LegacyError("remote-server-timeout", f"{self.server} has not answered the request to join.")
+                    if channel is not None:
+                        self.refuse(channel, error)
+
+    # The table of channels ----------------------------------------------------------------------------------------
+
+    @property
+    def prefix(self) -> str:
+        """Our own source as others see it; the longest it can be until the server has shown it."""
+        if self.host:
+            return f"{self.nick}!{self.user}@{self.host}"
+        return f"{self.nick}!{'u' * 11}@{'h' * 63}"
+
+    def find(self, name: str) -> Channel | None:
+        """The channel called `name`, in whatever case (CASEMAPPING)."""
+        return self.by_name.get(name) or self.channels.get(self.isupport.fold(name))
+
+    def add(self, channel: Channel) -> None:
+        self.channels[self.isupport.fold(channel.name)] = channel
+        self.by_name[channel.name] = channel
+
+    def respell(self, channel: Channel, name: str) -> None:
+        """The server spells the channel so."""
+        if name != channel.name:
+            self.by_name.pop(channel.name, None)
+            channel.name = name
+            self.by_name[name] = channel
+
+    def remove(self, channel: Channel) -> None:
+        self.channels.pop(self.isupport.fold(channel.name), None)
+        self.by_name.pop(channel.name, None)
+        self.joins.pop(channel.address, None)
+
+    def refuse(self, channel: Channel, error: LegacyError) -> None:
+        """The server does not let us in."""
+        self.remove(channel)
+        self.tell(Refused(channel.address, error))
+
+    def fail(self, command: Say | SetSubject, error: LegacyError) -> None:
+        if isinstance(command, SetSubject):
+            channel = self.find(irc_address.split(command.room, self.fixed)[0])
+            if channel is not None and command in channel.topics:
+                channel.topics.remove(command)
+        self.tell(Failed(command, error))
+
+
+def _one_line(text: str, size: int) -> str:
+    """`text` as one line of at most `size` bytes."""
+    pieces = irc_text.split(" ".join(irc_text.lines_of(text)), size)
+    return pieces[0] if pieces else ""

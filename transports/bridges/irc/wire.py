@@ -1,0 +1,459 @@
+"""The socket of one IRC connection: connects, registers, turns bytes into lines and lines into bytes.
+
+`irc`'s asynchronous connection is subclassed where it is unsafe or slow: its life cycle is kept, reading, writing and
+registration are ours (`read`, `flow`, `caps`). What a line means is `inbound`'s business. Every task has its `Link`,
+which awaits or cancels it; nothing a server sends ends the connection but the server's own end of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from ipaddress import ip_address
+from typing import Any, Final
+
+from irc.client import Connection as BaseConnection
+from irc.client_aio import AioConnection, AioReactor, IrcProtocol
+from irc.connection import AioFactory
+
+from transports.bridges.irc import inbound, write
+from transports.bridges.irc.caps import Registration, closing_error
+from transports.bridges.irc.flow import Flow, Outgoing
+from transports.bridges.irc.read import Buffer, decode, parse
+from transports.bridges.irc.session import Network
+from transports.config import NetworkSettings
+from transports.errors import LegacyError
+from transports.events import Fact, Join, Say, SetSubject
+
+log = logging.getLogger(__name__)
+
+#: Seconds for one attempt to connect to one address, TLS included.
+CONNECT_WITHIN: Final = 20.0
+#: Seconds from the connection to the server's greeting.
+REGISTER_WITHIN: Final = 60.0
+#: Seconds of silence after which we ask whether the server is there, and after which it is not.
+QUIET, DEAD = 90.0, 150.0
+#: Capabilities that this version understands.
+WANTED: Final = frozenset({"multi-prefix", "server-time"})
+
+
+class Protocol(IrcProtocol):  # type: ignore[misc]
+    """asyncio's side of a connection."""
+
+    connection: Connection
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        self.connection.transport = transport
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.connection.link.ended(exc)
+
+    def pause_writing(self) -> None:
+        self.connection.link.choked = True
+
+    def resume_writing(self) -> None:
+        self.connection.link.choked = False
+        self.connection.link.wake()
+
+
+class Connection(AioConnection):  # type: ignore[misc]
+    """One connection of the `irc` library, with our reading, writing and registration."""
+
+    protocol_class = Protocol
+
+    def __init__(self, reactor: AioReactor, link: Link) -> None:
+        # not ServerConnection's: its FeatureSet is replaced by ISupport
+        BaseConnection.__init__(self, reactor)
+        self.link = link
+        self.transport: asyncio.Transport | None = None
+
+    async def reach(self, host: str, port: int, factory: AioFactory) -> None:
+        """Open the socket (and TLS); OSError, ssl.SSLError or TimeoutError."""
+        await asyncio.wait_for(factory(self.protocol_class(self, self.reactor.loop), (host, port)), CONNECT_WITHIN)
+        self.connected = True
+
+    def process_data(self, new_data: bytes) -> None:
+        self.link.received(new_data)
+
+    def disconnect(self, message: str = "") -> None:
+        """Close the socket; `Link.ended` follows."""
+        self.connected = False
+        if self.transport is not None:
+            self.transport.close()
+
+
+class Link:
+    """One user's connection to one network, from the first join to the last leave.
+
+    on_end  called once, when the link is over and may be forgotten
+    """
+
+    __slots__ = (
+        "buffer",
+        "choked",
+        "connection",
+        "flow",
+        "heard",
+        "loop",
+        "net",
+        "nick",
+        "on_end",
+        "out",
+        "over",
+        "pinged",
+        "registration",
+        "settings",
+        "since",
+        "slot",
+        "task",
+        "timer",
+        "tls",
+        "user",
+        "waking",
+    )
+
+    def __init__(
+        self,
+        settings: NetworkSettings,
+        tls: Callable[[NetworkSettings], ssl.SSLContext],
+        slot: Callable[[], Any],
+        user: tuple[str, str],
+        tell: Callable[[Fact], None],
+        on_end: Callable[[Link], None],
+        reactor: AioReactor,
+        fixed: str = "",
+    ) -> None:
+        """slot: awaited before connecting. user: user name and real name as IRC will see them."""
+        self.settings = settings
+        self.tls = tls
+        self.slot = slot
+        self.user = user
+        self.on_end = on_end
+        self.loop = reactor.loop
+        self.net = Network(settings.name, tell, self, fixed)
+        self.connection = Connection(reactor, self)
+        self.buffer = Buffer()
+        self.flow = Flow(settings.throttle.burst, settings.throttle.per_second)
+        self.registration: Registration | None = None
+        self.task: asyncio.Task[None] | None = None
+        self.timer: asyncio.TimerHandle | None = None
+        self.out: list[str] = []
+        self.waking = False
+        self.choked = False
+        self.over = False
+        self.nick = ""
+        self.since = self.heard = self.loop.time()
+        self.pinged = False
+
+    # Commands -----------------------------------------------------------------------------------------------------
+
+    def join(self, command: Join) -> None:
+        """A join; the first one connects, one after a refused nick tries the new one."""
+        self.net.do(command, self.loop.time())
+        if self.task is None:
+            self.nick = command.nick
+            self.task = self.loop.create_task(self._connect())
+        elif self.registration is not None and self.registration.nick_refused is not None:
+            try:
+                lines = self.registration.retry(command.nick)
+            except write.BadLine:
+                self.net.refuse_all(_bad_nick(command.nick))
+                return
+            self.since = self.loop.time()
+            self._write_all(lines)
+
+    def do(self, command: Any) -> None:
+        self.net.do(command, self.loop.time())
+
+    # Connecting ---------------------------------------------------------------------------------------------------
+
+    async def _connect(self) -> None:
+        try:
+            await self.slot()
+            await self._reach()
+        except LegacyError as error:
+            self._fail(error)
+        except Exception:
+            log.exception("connecting to %s failed", self.settings.name)
+            self._fail(LegacyError("internal-server-error", "The gateway failed to connect; its log says why."))
+        else:
+            self.since = self.heard = self.loop.time()
+            self._register()
+
+    async def _reach(self) -> None:
+        """The first port and address that answers. LegacyError when none does."""
+        last = LegacyError("remote-server-not-found", f"{self.settings.name} has no address.")
+        for port, encrypted in _ports(self.settings):
+            for address in await self._addresses(port):
+                try:
+                    await self.connection.reach(address, port, self._factory(encrypted))
+                    self._check_pin()
+                    return
+                except (OSError, TimeoutError) as error:
+                    last = _connect_error(self.settings, port, error)
+        raise last
+
+    async def _addresses(self, port: int) -> list[str]:
+        """IP addresses of the server that its users may reach."""
+        try:
+            found = await self.loop.getaddrinfo(self.settings.address, port, type=socket.SOCK_STREAM)
+        except OSError as error:
+            words = f"There is no server called {self.settings.address}."
+            raise LegacyError("remote-server-not-found", words) from error
+        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+        if not self.settings.private_addresses:
+            addresses = [address for address in addresses if ip_address(address.partition("%")[0]).is_global]
+            if not addresses:
+                words = f"{self.settings.name} is on a private network; only the operator can open such a server to you."
+                raise LegacyError("not-allowed", words)
+        return addresses
+
+    def _factory(self, encrypted: bool) -> AioFactory:
+        options: dict[str, Any] = {}
+        if encrypted:
+            options["ssl"] = self.tls(self.settings)
+            options["server_hostname"] = self.settings.address
+            options["ssl_handshake_timeout"] = CONNECT_WITHIN
+            options["ssl_shutdown_timeout"] = 2.0
+        if self.settings.bind:
+            options["local_addr"] = (self.settings.bind, 0)
+        return AioFactory(**options)
+
+    def _check_pin(self) -> None:
+        transport = self.connection.transport
+        encrypted = transport.get_extra_info("ssl_object") if transport is not None else None
+        if not self.settings.pin or encrypted is None:
+            return
+        shown = hashlib.sha256(encrypted.getpeercert(True) or b"").hexdigest()
+        if shown not in self.settings.pin:
+            self.connection.disconnect()
+            words = f"{self.settings.name} shows another certificate than the one that is pinned ({shown})."
+            raise LegacyError("policy-violation", words, type="cancel")
+
+    def _register(self) -> None:
+        settings = self.settings
+        transport = self.connection.transport
+        if transport is None or self.over:
+            return
+        secret = settings.password.get_secret_value() if settings.password else ""
+        sasl = None
+        if settings.sasl_user and settings.sasl_password:
+            sasl = (settings.sasl_user, settings.sasl_password.get_secret_value())
+        encrypted = transport.get_extra_info("ssl_object") is not None
+        self.registration = Registration(
+            WANTED, self.nick, *self.user, password=secret, sasl=sasl, tls=encrypted, allow_plain=settings.tls == "off"
+        )
+        lines = self.registration.start()
+        if self.registration.failed is not None:
+            self._fail(self.registration.failed)
+        else:
+            self._write_all(lines)
+
+    def _registering(self, line: str) -> None:
+        """One line before 001."""
+        registration = self.registration
+        if registration is None:
+            return
+        self._write_all(registration.feed(parse(line)))
+        if registration.failed is not None:
+            self._fail(registration.failed)
+        elif registration.nick_refused is not None:
+            self.net.refuse_all(registration.nick_refused)
+        elif registration.done:
+            self.registration = None
+            self.net.registered(registration.nick)
+
+    # Reading ------------------------------------------------------------------------------------------------------
+
+    def received(self, data: bytes) -> None:
+        """Bytes from the server. A malformed line costs one line in the log."""
+        net, charset, now = self.net, self.settings.charset, self.loop.time()
+        self.heard = now
+        self.pinged = False
+        for raw in self.buffer.feed(data):
+            try:
+                try:
+                    line = raw.decode()
+                except UnicodeDecodeError:
+                    line = decode(raw, charset)
+                if self.registration is not None:
+                    self._registering(line)
+                elif not self.over:
+                    inbound.feed(net, line, now)
+            except (ValueError, IndexError) as error:
+                log.debug("malformed line from %s: %s", self.settings.name, type(error).__name__)
+            except Exception:
+                log.exception("a line from %s could not be handled", self.settings.name)
+        if net.awaiting and not net.fence:
+            self.wake()
+
+    # Writing ------------------------------------------------------------------------------------------------------
+
+    def write(self, line: str) -> None:
+        self.out.append(line)
+        if not self.waking:
+            self.wake()
+
+    def _write_all(self, lines: list[str]) -> None:
+        for line in lines:
+            self.write(line)
+
+    def queue(self, key: str, lines: list[Outgoing]) -> bool:
+        if self.flow.rate == 0 and not self.choked and not len(self.flow) and self.net.ready:
+            now = self.loop.time()
+            for line, command in lines:
+                self.out.append(line)
+                if command is not None:
+                    self.net.written(command, now)
+        elif not self.flow.push(key, lines):
+            return False
+        if not self.waking:
+            self.wake()
+        return True
+
+    def unqueue(self, key: str) -> list[Say | SetSubject]:
+        return self.flow.drop(key)
+
+    def wake(self) -> None:
+        """Write at the end of this turn of the loop."""
+        if not self.waking:
+            self.waking = True
+            self.loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self.waking = False
+        transport = self.connection.transport
+        if transport is None or self.over:
+            return
+        out = self.out
+        if not self.choked and self.net.ready:
+            now = self.loop.time()
+            for line, command in self.flow.due(now):
+                out.append(line)
+                if command is not None:
+                    self.net.written(command, now)
+            self._wait(self.flow.wait(now))
+        fence = self.net.fence_line()
+        if fence is not None:
+            out.append(fence)
+        if out:
+            out.append("")
+            transport.write("\r\n".join(out).encode(errors="replace"))
+            out.clear()
+
+    def _wait(self, seconds: float | None) -> None:
+        """Wake when the flood control lets the next line go."""
+        if seconds is not None and self.timer is None:
+            self.timer = self.loop.call_later(seconds, self._timed)
+
+    def _timed(self) -> None:
+        self.timer = None
+        self.wake()
+
+    # Time and the end ---------------------------------------------------------------------------------------------
+
+    def tick(self, now: float) -> None:
+        """Once a second, from the bridge."""
+        net = self.net
+        if not net.ready:
+            self._tick_registering(now)
+            return
+        net.tick(now)
+        if now - self.heard > DEAD:
+            self._fail(LegacyError("remote-server-timeout", f"{self.settings.name} no longer answers."))
+        elif now - self.heard > QUIET and not self.pinged:
+            self.pinged = True
+            self.write(write.ping("alive"))
+        elif net.idle and not len(self.flow) and not self.out:
+            self.close("")
+
+    def _tick_registering(self, now: float) -> None:
+        if self.connection.transport is None or now - self.since < REGISTER_WITHIN:
+            return
+        error = LegacyError("remote-server-timeout", f"{self.settings.name} did not finish its greeting in time.")
+        self._fail(error)
+
+    def pause(self) -> None:
+        transport = self.connection.transport
+        if transport is not None and not transport.is_closing():
+            transport.pause_reading()
+
+    def resume(self) -> None:
+        transport = self.connection.transport
+        if transport is not None and not transport.is_closing():
+            transport.resume_reading()
+
+    def _fail(self, error: LegacyError) -> None:
+        """We give up on this connection."""
+        if self.over:
+            return
+        self._end()
+        self.net.lost(error)
+
+    def close(self, reason: str) -> None:
+        """Say goodbye and go; the facts of it are the caller's to tell."""
+        if self.over:
+            return
+        transport = self.connection.transport
+        if transport is not None and not transport.is_closing():
+            self.out.extend([write.quit(reason), ""])
+            transport.write("\r\n".join(self.out).encode(errors="replace"))
+        self._end()
+
+    def ended(self, exc: Exception | None) -> None:
+        """The socket is closed, by whomever."""
+        if self.over:
+            return
+        name = self.settings.name
+        if self.net.last_error:
+            error = closing_error(self.net.last_error)
+        else:
+            cause = f" ({exc})" if exc is not None else ""
+            words = f"The connection to {name} was lost{cause}."
+            error = LegacyError("remote-server-timeout", words, retry_after=60)
+        self._end()
+        self.net.lost(error)
+
+    def _end(self) -> None:
+        self.over = True
+        self.connection.disconnect()
+        if self.timer is not None:
+            self.timer.cancel()
+        if self.task is not None and self.task is not asyncio.current_task():
+            self.task.cancel()
+        for command in self.flow.clear():
+            self.net.fail(command, LegacyError("remote-server-timeout", "The connection to IRC ended before this was sent."))
+        self.on_end(self)
+
+
+def _ports(settings: NetworkSettings) -> Iterator[tuple[int, bool]]:
+    """(port, with TLS) in the order to try them."""
+    if settings.tls != "off":
+        for port in settings.tls_ports:
+            yield port, True
+    if settings.tls != "require":
+        for port in settings.ports:
+            yield port, False
+
+
+def _connect_error(settings: NetworkSettings, port: int, error: Exception) -> LegacyError:
+    """What a failed attempt means to the person who wanted to join."""
+    where = f"{settings.name} (port {port})"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        words = f"{where} shows a certificate that cannot be trusted: {error.verify_message}."
+        return LegacyError("policy-violation", words, type="cancel")
+    if isinstance(error, ssl.SSLError):
+        words = f"No encrypted connection to {where}: {error.reason or 'TLS failed'}."
+        return LegacyError("policy-violation", words, type="cancel")
+    if isinstance(error, TimeoutError):
+        return LegacyError("remote-server-timeout", f"{where} does not answer.", retry_after=60)
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
+    return LegacyError("remote-server-timeout", f"{where} cannot be reached: {reason}.", retry_after=60)
+
+
+def _bad_nick(nick: str) -> LegacyError:
+    return LegacyError("not-acceptable", f"IRC has no nicknames like “{nick}”: no spaces or control characters.")

@@ -1,0 +1,276 @@
+"""The middle: who may use which bridge, and which visitor, room or person a stanza is for.
+
+Stanza values come in from `xmpp/wire` (one `Wing` per bridge and domain), go through one gate, and end at a `Visitor`
+(live bridges), at the mailbox (durable ones) or at a service that `app` registered for its payload. Everything that is
+asked is answered (RFC 6120 8.2.3); errors never are. Knows no socket, no loop and no protocol of the far side.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+import time
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Protocol, TypeAlias, cast
+
+from transports.errors import LegacyError
+from transports.events import Address, Say, SetSubject
+from transports.ports import Bridge, LiveBridge
+from transports.visitor import FATAL, Visitor
+from transports.xmpp import write, xml
+from transports.xmpp.address import from_local
+from transports.xmpp.read import Iq, Message, Presence
+
+log = logging.getLogger(__name__)
+
+#: XEP-0045: how many full JIDs' ids are kept ready.
+SPEAKERS = 4_096
+
+
+class Users:
+    """Who may use the gateway: domains and bare JIDs; '*' is everybody."""
+
+    __slots__ = ("_names",)
+
+    def __init__(self, names: frozenset[str]) -> None:
+        self._names = names
+
+    def __contains__(self, bare: str) -> bool:
+        names = self._names
+        return bare in names or bare.rpartition("@")[2] in names or "*" in names
+
+
+class Ids:
+    """Stanza ids ordered by time; occupant ids as keyed hashes of the nick (XEP-0421), equal on every start."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._last = time.time_ns()
+        self._hash = hmac.new(secret, digestmod=hashlib.sha1)
+        self.occupant: Callable[[str], str] = self._occupant
+        self.speaker = lru_cache(SPEAKERS)(self._occupant)
+
+    def stanza(self) -> str:
+        self._last += 1
+        return f"{self._last:x}"
+
+    def _occupant(self, nick: str) -> str:
+        keyed = self._hash.copy()
+        keyed.update(nick.encode("utf-8", "surrogatepass"))
+        return keyed.hexdigest()
+
+
+class Durable(Protocol):
+    """What the gateway needs of the mailbox."""
+
+    def say(self, message: Message, address: Address) -> None:
+        """Take a message for a durable bridge; its failure is answered later."""
+        ...
+
+    def bounced(self, message: Message) -> bool:
+        """An error stanza came back; True when it was about a row of the journal."""
+        ...
+
+    def answered(self, iq: Iq) -> bool:
+        """An answer to an iq of ours; True when it was a fence."""
+        ...
+
+    def available(self, user: str) -> None:
+        """A sign of life of the user."""
+        ...
+
+
+Service: TypeAlias = Callable[["Wing", Iq], str]
+
+
+class Wing:
+    """One bridge on its domain, as the XMPP side sees it.
+
+    services  (iq type, tag of the payload) -> what answers: the payload of the result, or a LegacyError
+    """
+
+    def __init__(
+        self,
+        bridge: Bridge,
+        users: Users,
+        ids: Ids,
+        send: Callable[[str], None],
+        send_all: Callable[[list[str]], None],
+        services: Mapping[tuple[str, str], Service],
+        durable: Durable | None = None,
+    ) -> None:
+        self.bridge = bridge
+        self.door = xml.Door(bridge.domain)
+        self.users = users
+        self.ids = ids
+        self.send = send
+        self.send_all = send_all
+        self.services = services
+        self.durable = durable
+        self.visitors: dict[str, Visitor] = {}
+        self.paused = False
+        self.address = lru_cache(10_000)(self._address)
+
+    def _address(self, local: str) -> Address:
+        return self.bridge.address(from_local(local))
+
+    # The gate -----------------------------------------------------------------------------------------------------
+
+    def admits(self, sender: str) -> bool:
+        """The one place that decides who may use this bridge."""
+        return sender.partition("/")[0] in self.users
+
+    @staticmethod
+    def _forbidden(domain: str) -> LegacyError:
+        return LegacyError("forbidden", f"{domain} is not open to your address; ask the people who run it.")
+
+    # Stanzas ------------------------------------------------------------------------------------------------------
+
+    def message(self, message: Message) -> None:
+        if message.type == "error":
+            self._bounced(message)
+            return
+        if not self.admits(message.sender):
+            if message.body is not None:
+                self._refuse("message", message, self._forbidden(self.bridge.domain))
+            return
+        if message.encrypted:
+            words = "This gateway cannot read encrypted messages, and neither can those behind it. Turn encryption off here."
+            self._refuse("message", message, LegacyError("not-acceptable", words))
+            return
+        if message.body is None and (message.subject is None or message.type != "groupchat"):
+            return
+        try:
+            self._deliver(message, self.address(message.to.local))
+        except LegacyError as error:
+            self._refuse("message", message, error)
+
+    def _deliver(self, message: Message, address: Address) -> None:
+        command = Say if message.body is not None else SetSubject
+        if command not in self.bridge.can(address):
+            raise LegacyError("service-unavailable", "Messages to this address go nowhere.")
+        limit = self.bridge.max_text(address)
+        if len(message.body or message.subject or "") > limit:
+            raise LegacyError("not-acceptable", f"This message is too long; at most {limit} characters can be sent here.")
+        if message.type == "groupchat":
+            if address.kind != "room" or message.to.resource:
+                raise LegacyError("bad-request", "Group messages go to a room's own address.")
+            self.visitor(message.sender).says(message, address)
+        elif address.kind == "room" and not message.to.resource:
+            raise LegacyError("not-acceptable", "This is a room; join it to speak there.")
+        elif self.durable is not None:
+            self.durable.say(message, address)
+        else:
+            self.visitor(message.sender).tells(message, address)
+
+    def _bounced(self, message: Message) -> None:
+        """An error came back for something of ours. Never answered."""
+        if self.durable is not None and self.durable.bounced(message):
+            return
+        if message.error is not None and message.error.condition in FATAL and message.to.local:
+            self._vanished(message.sender, message.to.local)
+
+    def _vanished(self, sender: str, local: str) -> None:
+        visitor = self.visitors.get(sender.partition("/")[0])
+        if visitor is not None:
+            try:
+                visitor.vanished(sender, self.address(local))
+            except LegacyError:
+                return
+
+    def presence(self, presence: Presence) -> None:
+        kind = presence.type
+        if kind == "error":
+            if presence.error is not None and presence.error.condition in FATAL and presence.to.local:
+                self._vanished(presence.sender, presence.to.local)
+            return
+        if not self.admits(presence.sender):
+            if kind in ("", "subscribe"):
+                self._refuse("presence", presence, self._forbidden(self.bridge.domain))
+            return
+        if self.durable is not None and kind == "":
+            self.durable.available(presence.sender.partition("/")[0])
+        if kind not in ("", "unavailable") or not presence.to.local:
+            return
+        try:
+            self._at_room(presence, self.address(presence.to.local))
+        except LegacyError as error:
+            if kind == "":
+                self._refuse("presence", presence, error)
+
+    def _at_room(self, presence: Presence, address: Address) -> None:
+        if presence.type == "unavailable":
+            visitor = self.visitors.get(presence.sender.partition("/")[0])
+            if visitor is not None and address.kind == "room":
+                visitor.leaves(presence, address)
+        elif address.kind != "room":
+            if presence.muc:
+                raise LegacyError("item-not-found", "This is not a room.")
+        elif not presence.to.resource:
+            raise LegacyError("jid-malformed", "A nickname is missing: join the room as room@domain/nickname.")
+        else:
+            self.visitor(presence.sender).joins(presence, address)
+
+    def iq(self, iq: Iq) -> None:
+        if iq.type in ("result", "error"):
+            if self.durable is not None:
+                self.durable.answered(iq)
+            return
+        try:
+            self.send(write.result(self.door, iq, self._serve(iq)))
+        except LegacyError as error:
+            self._refuse("iq", iq, error)
+
+    def _serve(self, iq: Iq) -> str:
+        if not self.admits(iq.sender):
+            raise self._forbidden(self.bridge.domain)
+        if iq.payload is None or iq.type not in ("get", "set"):
+            raise LegacyError("bad-request", "")
+        service = self.services.get((iq.type, iq.payload.tag))
+        if service is None:
+            raise LegacyError("feature-not-implemented" if iq.to.local else "service-unavailable", "")
+        return service(self, iq)
+
+    def _refuse(self, tag: str, asked: Message | Presence | Iq, error: LegacyError) -> None:
+        self.send(write.refusal(self.door, tag, asked, error, asked.to.full))
+
+    # Visitors -----------------------------------------------------------------------------------------------------
+
+    def visitor(self, sender: str) -> Visitor:
+        """The visitor that a full JID belongs to, new if need be. Only behind the gate."""
+        user = sender.partition("/")[0]
+        visitor = self.visitors.get(user)
+        if visitor is None:
+            bridge = cast(LiveBridge, self.bridge)
+            visitor = Visitor(user, bridge, self.door, self.ids, self.send, self.send_all)
+            self.visitors[user] = visitor
+            if self.paused:
+                visitor.session.pause()
+        return visitor
+
+    def known(self, sender: str) -> Visitor | None:
+        return self.visitors.get(sender.partition("/")[0])
+
+    def pause(self) -> None:
+        """The XMPP stream does not keep up: nothing more is read from the far side."""
+        self.paused = True
+        for visitor in self.visitors.values():
+            visitor.session.pause()
+
+    def resume(self) -> None:
+        self.paused = False
+        for visitor in self.visitors.values():
+            visitor.session.resume()
+
+    def sweep(self) -> None:
+        """Forget visitors who have nothing going on; called now and then."""
+        for user, visitor in list(self.visitors.items()):
+            if visitor.idle and visitor.session.idle:
+                visitor.session.close("")
+                del self.visitors[user]
+
+    def close(self, reason: str) -> None:
+        for visitor in self.visitors.values():
+            visitor.close(reason)
+        self.visitors.clear()

@@ -1,0 +1,362 @@
+"""One user on one live bridge: the rooms the user is in, what is on its way, and where each fact must be shown.
+
+Commands of the user come in from `gateway` as stanza values, facts of the bridge through `tell`; both leave as stanza
+text or as commands. Knows no socket and no protocol of the far side.
+XEP-0045 for rooms; RFC 6121 for messages.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+from transports.errors import LegacyError
+from transports.events import (
+    Address,
+    Delivered,
+    Down,
+    Echoed,
+    Entered,
+    Fact,
+    Failed,
+    Invited,
+    Join,
+    Joined,
+    Leave,
+    Left,
+    Notice,
+    Refused,
+    Rename,
+    Renamed,
+    RoleSet,
+    Said,
+    SameRoom,
+    Say,
+    SetSubject,
+    SubjectSet,
+    Up,
+)
+from transports.ports import LiveBridge, Session
+from transports.xmpp import write, xml
+from transports.xmpp.address import from_resource, to_local
+from transports.xmpp.read import Message, Presence
+from transports.xmpp.room import Client, Names, Reflection, Room, resource
+
+#: Errors of a client after which it is no longer in a room (it has gone without a word).
+FATAL: Final = frozenset(
+    {
+        "gone",
+        "internal-server-error",
+        "item-not-found",
+        "jid-malformed",
+        "recipient-unavailable",
+        "redirect",
+        "remote-server-not-found",
+        "remote-server-timeout",
+        "service-unavailable",
+    }
+)
+
+
+class Pending(NamedTuple):
+    """A command on its way: which stanza it was, so that its answer can be written."""
+
+    stanza: Message | Presence
+    room: Room | None
+
+
+class Route(NamedTuple):
+    """The user last wrote to a person as an occupant of a room: answers come from there."""
+
+    jid: str
+    room: str
+    nick: str
+
+
+class Visitor:
+    """`user` is a bare JID; `send` and `send_all` take finished stanzas."""
+
+    __slots__ = (
+        "bridge",
+        "door",
+        "names",
+        "pending",
+        "rooms",
+        "routes",
+        "send",
+        "send_all",
+        "session",
+        "tokens",
+        "user",
+    )
+
+    def __init__(
+        self,
+        user: str,
+        bridge: LiveBridge,
+        door: xml.Door,
+        names: Names,
+        send: Callable[[str], None],
+        send_all: Callable[[list[str]], None],
+    ) -> None:
+        self.user = user
+        self.bridge = bridge
+        self.door = door
+        self.names = names
+        self.send = send
+        self.send_all = send_all
+        self.rooms: dict[Address, Room] = {}
+        self.pending: dict[str, Pending] = {}
+        self.routes: dict[Address, Route] = {}
+        self.tokens = itertools.count()
+        self.session: Session = bridge.open(user, self)
+
+    def jid(self, address: Address) -> str:
+        """The bare JID of an address."""
+        return f"{to_local(address.name)}@{self.bridge.domain}" if address.name else self.bridge.domain
+
+    @property
+    def idle(self) -> bool:
+        return not self.rooms and not self.pending
+
+    # What the user's clients do -----------------------------------------------------------------------------------
+
+    def joins(self, presence: Presence, address: Address) -> None:
+        """Available presence to a room's occupant JID: a join, a join again, a new nick, or news of the client."""
+        room = self.rooms.get(address)
+        inside = room is not None and presence.sender in room.clients
+        nick = from_resource(presence.to.resource)
+        if inside and room is not None and not presence.muc:
+            if nick != room.nick:
+                self._rename(presence, address, room, nick)
+            return
+        if not presence.muc:
+            words = "You are not in this room; join it first."
+            self.refuse("presence", presence, LegacyError("not-acceptable", words, type="cancel"))
+            return
+        if room is None:
+            room = self.rooms[address] = Room(self.names, self.send, self.send_all)
+        room.admit(Client(self.door, presence.to.bare, presence.sender, presence.to.resource, presence.history))
+        if not room.inside:
+            self.session.do(Join(address, nick, presence.sender, presence.password))
+        elif inside and nick != room.nick:
+            self._rename(presence, address, room, nick)
+
+    def _rename(self, presence: Presence, address: Address, room: Room, nick: str) -> None:
+        self.session.do(Rename(address, nick, presence.sender, self._pend(presence, None)))
+
+    def leaves(self, presence: Presence, address: Address) -> None:
+        room = self.rooms.get(address)
+        if room is not None and room.dismiss(presence.sender, presence.status):
+            self._close_if_empty(address, room, presence.status)
+        elif room is not None:
+            self._close_if_empty(address, room)
+
+    def vanished(self, sender: str, address: Address) -> None:
+        """A client bounced what the room sent it."""
+        room = self.rooms.get(address)
+        if room is not None and room.forget(sender):
+            self._close_if_empty(address, room)
+
+    def says(self, message: Message, address: Address) -> None:
+        """A groupchat message with a body, or with a subject alone (XEP-0045 8.1)."""
+        room = self.rooms.get(address)
+        if room is None or message.sender not in room.clients:
+            words = "You are not in this room; join it first."
+            self.refuse("message", message, LegacyError("not-acceptable", words, type="cancel"))
+        elif message.body is not None:
+            self.session.do(Say(address, "", message.body, message.sender, self._pend(message, room)))
+        elif message.subject is not None:
+            self.session.do(SetSubject(address, message.subject, message.sender, self._pend(message, None)))
+
+    def tells(self, message: Message, address: Address) -> None:
+        """A message to a person, or to an occupant of a room (XEP-0045 7.5)."""
+        nick = ""
+        if address.kind == "room":
+            room = self.rooms.get(address)
+            nick = from_resource(message.to.resource)
+            if room is None or message.sender not in room.clients:
+                words = "You are not in this room; join it first."
+                self.refuse("message", message, LegacyError("not-acceptable", words, type="cancel"))
+                return
+            if nick not in room.members:
+                self.refuse("message", message, LegacyError("item-not-found", f"{nick} is not in this room."))
+                return
+            self.routes[self.bridge.person(address, nick)] = Route(message.sender, message.to.bare, nick)
+        else:
+            self.routes.pop(address, None)
+        self.session.do(Say(address, nick, message.body or "", message.sender, self._pend(message, None)))
+
+    def _pend(self, stanza: Message | Presence, room: Room | None) -> str:
+        token = str(next(self.tokens))
+        self.pending[token] = Pending(stanza, room)
+        return token
+
+    def refuse(self, tag: str, stanza: Message | Presence, error: LegacyError) -> None:
+        self.send(write.refusal(self.door, tag, stanza, error, stanza.to.full))
+
+    def _close_if_empty(self, address: Address, room: Room, reason: str = "") -> None:
+        if room.empty:
+            self._drop(room)
+            self.session.do(Leave(address, reason))
+
+    def _drop(self, room: Room) -> None:
+        self.rooms = {address: kept for address, kept in self.rooms.items() if kept is not room}
+
+    # What happens on the far side ---------------------------------------------------------------------------------
+
+    def tell(self, fact: Fact) -> None:
+        """Show a fact where it belongs. The Outlet of the session."""
+        _FACTS[type(fact)](self, fact)
+
+    def _said(self, fact: Said) -> None:
+        if fact.where.kind != "person":
+            room = self.rooms.get(fact.where)
+            if room is not None:
+                room.said(fact)
+            return
+        text = fact.text
+        if fact.style != "say":
+            text = f"/me {text}" if fact.style == "act" else f"[notice] {text}"
+        more = write.delay(fact.when, self.jid(fact.where)) if fact.when is not None else ""
+        route = self._route(fact)
+        if route is not None:
+            opening = self.door.speaker("message", route.room, route.jid, f" type='chat' id='{self.names.stanza()}'")
+            user = f"<x xmlns='{write.MUC_USER}'/>"
+            self.send(f"{opening}{resource(fact.nick)}'>{write.body(text)}{user}{more}</message>")
+        else:
+            self.send(write.chat(self.door, self.jid(fact.where), self.user, self.names.stanza(), text, more))
+
+    def _route(self, fact: Said) -> Route | None:
+        """The occupant's JID that the user last wrote to, while the client that did so is still in that room."""
+        route = self.routes.get(fact.where)
+        if route is None:
+            return None
+        for room in self.rooms.values():
+            client = room.clients.get(route.jid)
+            if client is not None and client.room == route.room:
+                return route
+        del self.routes[fact.where]
+        return None
+
+    def _echoed(self, fact: Echoed) -> None:
+        sent = self.pending.pop(fact.id, None)
+        if sent is not None and sent.room is not None and isinstance(sent.stanza, Message):
+            stanza = sent.stanza
+            sent.room.reflect(Reflection(stanza.body or "", stanza.id, stanza.origin_id))
+
+    def _failed(self, fact: Failed) -> None:
+        sent = self.pending.pop(fact.of.id, None)
+        if sent is not None:
+            self.refuse("message" if isinstance(sent.stanza, Message) else "presence", sent.stanza, fact.error)
+
+    def _entered(self, fact: Entered) -> None:
+        room = self.rooms.get(fact.room)
+        if room is None:
+            self.session.do(Leave(fact.room))
+        else:
+            room.entered(fact)
+
+    def _same_room(self, fact: SameRoom) -> None:
+        alias = self.rooms.get(fact.alias)
+        room = self.rooms.get(fact.room)
+        if alias is None or alias is room:
+            return
+        if room is None:
+            self.rooms[fact.room] = alias
+            return
+        self.rooms[fact.alias] = room
+        for client in alias.waiting.values():
+            room.admit(client)
+
+    def _refused(self, fact: Refused) -> None:
+        room = self.rooms.get(fact.room)
+        if room is None:
+            return
+        for jid, client in list(room.waiting.items()):
+            if fact.by in ("", jid):
+                del room.waiting[jid]
+                head = self.door.speaker("presence", client.room, jid, " type='error'")
+                error = xml.error(fact.error.condition, fact.error.type, fact.error.text)
+                muc = "<x xmlns='http://jabber.org/protocol/muc'/>"
+                self.send(f"{head}{xml.attr(client.wanted)}'>{muc}{error}</presence>")
+        if room.empty:
+            self._drop(room)
+
+    def _left(self, fact: Left) -> None:
+        room = self.rooms.get(fact.room)
+        if room is None:
+            return
+        room.left(fact)
+        if room.nick in fact.nicks:
+            self._drop(room)
+
+    def _joined(self, fact: Joined) -> None:
+        room = self.rooms.get(fact.room)
+        if room is not None:
+            room.joined(fact)
+
+    def _renamed(self, fact: Renamed) -> None:
+        room = self.rooms.get(fact.room)
+        if room is not None:
+            room.renamed(fact)
+
+    def _role_set(self, fact: RoleSet) -> None:
+        room = self.rooms.get(fact.room)
+        if room is not None:
+            room.role_set(fact)
+
+    def _subject_set(self, fact: SubjectSet) -> None:
+        room = self.rooms.get(fact.room)
+        if room is not None:
+            room.subject_set(fact.subject)
+
+    def _notice(self, fact: Notice) -> None:
+        room = self.rooms.get(fact.where)
+        if room is not None:
+            room.notice(fact.text)
+        else:
+            self.send(write.chat(self.door, self.jid(fact.where), self.user, self.names.stanza(), fact.text))
+
+    def _invited(self, fact: Invited) -> None:
+        self.send(write.invitation(self.door, self.jid(fact.room), self.user, self.jid(fact.room), fact.reason))
+
+    def _down(self, fact: Down) -> None:
+        if fact.error is not None:
+            self.send(write.chat(self.door, self.jid(fact.server), self.user, self.names.stanza(), fact.error.text))
+
+    def _nothing(self, fact: Fact) -> None:
+        """Facts that no client sees yet."""
+
+    # The end ------------------------------------------------------------------------------------------------------
+
+    def close(self, reason: str) -> None:
+        """The gateway stops: every client is told that its rooms are gone for now (XEP-0045 status 332)."""
+        for address, room in list(self.rooms.items()):
+            if room.inside:
+                room.left(Left(address, (room.nick,), "lost", reason))
+            else:
+                self._refused(Refused(address, LegacyError("remote-server-timeout", reason)))
+        self.rooms.clear()
+        self.session.close(reason)
+
+
+_FACTS: Final[dict[type, Callable[[Visitor, Any], None]]] = {
+    Said: Visitor._said,
+    Echoed: Visitor._echoed,
+    Failed: Visitor._failed,
+    Entered: Visitor._entered,
+    SameRoom: Visitor._same_room,
+    Refused: Visitor._refused,
+    Left: Visitor._left,
+    Joined: Visitor._joined,
+    Renamed: Visitor._renamed,
+    RoleSet: Visitor._role_set,
+    SubjectSet: Visitor._subject_set,
+    Notice: Visitor._notice,
+    Invited: Visitor._invited,
+    Up: Visitor._nothing,
+    Down: Visitor._down,
+    Delivered: Visitor._nothing,
+}

@@ -1,0 +1,225 @@
+"""One room as the clients of one user see it: XEP-0045 rendered from facts.
+
+Holds which full JIDs are in, under which JID each joined (it is answered under that one), and what must wait until a
+client's join is complete. Members are not held: `members` is the bridge's own live table. Knows no bridge and no socket.
+The order of a join is XEP-0045 7.2: occupants, self (110), history, subject, live messages.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple, Protocol
+
+from transports.events import NO_RANK, Entered, Joined, Left, Rank, Renamed, RoleSet, Said, Subject
+from transports.xmpp import write, xml
+from transports.xmpp.address import to_resource
+
+#: Stanzas that wait for the end of a join; more are dropped, oldest first (a server that never ends its NAMES).
+HELD: Final = 1_000
+_plain_nick = re.compile(r"[A-Za-z0-9_\-\[\]{}^|.~]{1,128}").fullmatch
+
+#: XEP-0045 15.6.2: why an occupant is gone -> status codes of the unavailable presence.
+_GONE_CODES: Final[dict[str, tuple[str, ...]]] = {
+    "left": (),
+    "quit": (),
+    "kicked": ("307",),
+    "banned": ("301",),
+    "killed": ("307",),
+    "split": ("333",),
+    "lost": ("332",),
+}
+
+
+class Names(Protocol):
+    """Ids that a room gives out."""
+
+    def stanza(self) -> str:
+        """A new stanza id: unique, ordered by time, harmless in XML."""
+        ...
+
+    def occupant(self, nick: str) -> str:
+        """XEP-0421: the same for the same person, tells nothing of it, harmless in XML."""
+        ...
+
+
+class Reflection(NamedTuple):
+    """A message of the user's that the far side has taken: what its author called it, and what it says."""
+
+    body: str
+    id: str
+    origin_id: str
+
+
+class Client:
+    """One full JID in the room. The strings are the starts of its stanzas, up to the sender's resource."""
+
+    __slots__ = ("by", "history", "jid", "message", "presence", "room", "wanted")
+
+    def __init__(self, door: xml.Door, room: str, jid: str, wanted: str, history: bool) -> None:
+        self.jid = jid
+        self.room = room
+        self.wanted = wanted
+        self.history = history
+        self.presence = door.speaker("presence", room, jid)
+        self.message = door.speaker("message", room, jid, " type='groupchat'")
+        self.by = f"<stanza-id xmlns='urn:xmpp:sid:0' by='{xml.attr(room)}' id='"
+
+
+def resource(nick: str) -> str:
+    """A nick as a resource inside a quoted attribute."""
+    return nick if _plain_nick(nick) is not None else xml.attr(to_resource(nick))
+
+
+class Room:
+    """`send` takes one finished stanza, `send_all` many."""
+
+    __slots__ = ("clients", "held", "inside", "members", "names", "nick", "send", "send_all", "subject", "waiting")
+
+    def __init__(self, names: Names, send: Callable[[str], None], send_all: Callable[[list[str]], None]) -> None:
+        self.names = names
+        self.send = send
+        self.send_all = send_all
+        self.inside = False
+        self.nick = ""
+        self.members: Mapping[str, Rank] = {}
+        self.subject = Subject("")
+        self.clients: dict[str, Client] = {}
+        self.waiting: dict[str, Client] = {}
+        self.held: list[Said] = []
+
+    # Joining and leaving ------------------------------------------------------------------------------------------
+
+    def admit(self, client: Client) -> None:
+        """A client asks to come in: at once when we are inside (also again, XEP-0045 7.2.2), else when the bridge says so."""
+        if self.inside:
+            self.clients[client.jid] = client
+            self.send_all(self._burst(client))
+        else:
+            self.waiting[client.jid] = client
+
+    def entered(self, fact: Entered) -> None:
+        self.inside = True
+        self.nick = fact.nick
+        self.members = fact.members
+        self.subject = fact.subject
+        waiting, self.waiting = self.waiting, {}
+        for client in waiting.values():
+            self.clients[client.jid] = client
+            self.send_all(self._burst(client))
+        held, self.held = self.held, []
+        for said in held:
+            self.said(said)
+
+    def _burst(self, client: Client) -> list[str]:
+        """Everything a client must see of a room, in the order that XEP-0045 7.2 demands."""
+        head, present, id_of, own = client.presence, write.present, self.names.occupant, self.nick
+        stanzas = [
+            f"{head}{nick if _plain_nick(nick) is not None else resource(nick)}{present(rank)}{id_of(nick)}'/></presence>"
+            for nick, rank in self.members.items()
+            if nick != own
+        ]
+        codes = ("100", "110") if client.wanted in ("", to_resource(own)) else ("100", "110", "210")
+        rank = self.members.get(own, NO_RANK)
+        stanzas.append(f"{head}{resource(own)}{write.occupant(rank, codes, id_of(own))}")
+        stanzas.append(self._subject(client))
+        return stanzas
+
+    def _subject(self, client: Client) -> str:
+        subject = self.subject
+        opening = client.message + resource(subject.nick) if subject.nick else client.message[:-1]
+        late = write.delay(subject.when, client.room) if subject.when is not None else ""
+        text = xml.text(xml.clip(subject.text, 20_000))
+        return f"{opening}' id='{self.names.stanza()}'><subject>{text}</subject>{late}</message>"
+
+    def dismiss(self, jid: str, status: str = "") -> bool:
+        """A client leaves; False when it was not here. Only this client hears of it."""
+        self.waiting.pop(jid, None)
+        client = self.clients.pop(jid, None)
+        if client is None:
+            return False
+        rank = self.members.get(self.nick, NO_RANK)
+        self.send(f"{client.presence}{resource(self.nick)}{write.gone(rank, ('110',), status)}")
+        return True
+
+    def forget(self, jid: str) -> bool:
+        """A client has vanished; nothing is sent to it any more."""
+        return (self.clients.pop(jid, None) or self.waiting.pop(jid, None)) is not None
+
+    @property
+    def empty(self) -> bool:
+        return not self.clients and not self.waiting
+
+    # What happens inside ------------------------------------------------------------------------------------------
+
+    def joined(self, fact: Joined) -> None:
+        tail = f"{resource(fact.nick)}{write.present(fact.rank)}{self.names.occupant(fact.nick)}'/></presence>"
+        for client in self.clients.values():
+            self.send(client.presence + tail)
+
+    def left(self, fact: Left) -> None:
+        codes = _GONE_CODES[fact.cause]
+        for nick in fact.nicks:
+            own = nick == self.nick
+            tail = resource(nick) + write.gone(NO_RANK, (*codes, "110") if own else codes, fact.reason, fact.actor)
+            for client in self.clients.values():
+                self.send(client.presence + tail)
+
+    def renamed(self, fact: Renamed) -> None:
+        own = fact.old == self.nick
+        codes = ("303", "110") if own else ("303",)
+        old = resource(fact.old) + write.gone(fact.rank, codes, nick=to_resource(fact.new))
+        new = resource(fact.new) + write.occupant(fact.rank, ("110",) if own else (), self.names.occupant(fact.new))
+        if own:
+            self.nick = fact.new
+        for client in self.clients.values():
+            self.send(client.presence + old)
+            self.send(client.presence + new)
+
+    def role_set(self, fact: RoleSet) -> None:
+        codes = ("110",) if fact.nick == self.nick else ()
+        tail = resource(fact.nick) + write.occupant(fact.rank, codes, self.names.occupant(fact.nick))
+        for client in self.clients.values():
+            self.send(client.presence + tail)
+
+    def subject_set(self, subject: Subject) -> None:
+        self.subject = subject
+        for client in self.clients.values():
+            self.send(self._subject(client))
+
+    def said(self, fact: Said) -> None:
+        if not self.inside:
+            if len(self.held) >= HELD:
+                del self.held[0]
+            self.held.append(fact)
+            return
+        text = fact.text
+        if fact.style != "say":
+            text = f"/me {text}" if fact.style == "act" else f"[notice] {text}"
+        nick = fact.nick
+        id = self.names.stanza()
+        start = f"{resource(nick)}' id='{id}'>{write.body(text) if len(text) > 5_000 else f'<body>{xml.text(text)}</body>'}"
+        end = f"{id}'/><occupant-id xmlns='urn:xmpp:occupant-id:0' id='{self.names.occupant(nick)}'/></message>"
+        when = fact.when
+        for client in self.clients.values():
+            if when is None:
+                self.send(f"{client.message}{start}{client.by}{end}")
+            else:
+                self.send(f"{client.message}{start}{write.delay(when, client.room)}{client.by}{end}")
+
+    def notice(self, text: str) -> None:
+        """Words of the room itself."""
+        content = f"' id='{self.names.stanza()}'>{write.body(text)}</message>"
+        for client in self.clients.values():
+            self.send(client.message[:-1] + content)
+
+    def reflect(self, sent: Reflection) -> None:
+        """Every client of the user sees the message, under the id that its author gave it (XEP-0045 7.4)."""
+        origin = ""
+        if sent.origin_id and len(sent.origin_id) <= write.ID_LIMIT:
+            origin = f"<origin-id xmlns='urn:xmpp:sid:0' id='{xml.attr(sent.origin_id)}'/>"
+        id = self.names.stanza()
+        start = f"{resource(self.nick)}'{write.id_attr(sent.id)}>{write.body(sent.body, 50_000)}{origin}"
+        end = f"{id}'/><occupant-id xmlns='urn:xmpp:occupant-id:0' id='{self.names.occupant(self.nick)}'/></message>"
+        for client in self.clients.values():
+            self.send(f"{client.message}{start}{client.by}{end}")

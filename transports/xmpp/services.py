@@ -1,0 +1,103 @@
+"""What every address of ours answers to, each beside the features it stands for: one table, handed to the gateway by `app`.
+
+XEP-0030 (disco), XEP-0092 (version), XEP-0199 (ping), XEP-0202 (time), XEP-0410 (self-ping). Clients ask any JID of a
+gateway's domain before they decide what it is, so unknown ones are answered like people, at once and from memory.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Final
+
+from transports.errors import LegacyError
+from transports.events import Address
+from transports.gateway import Service, Wing
+from transports.visitor import Visitor
+from transports.xmpp import disco
+from transports.xmpp.address import from_resource, to_local
+from transports.xmpp.read import Iq
+from transports.xmpp.room import Room
+
+_INFO: Final = "{http://jabber.org/protocol/disco#info}query"
+_ITEMS: Final = "{http://jabber.org/protocol/disco#items}query"
+_VERSION: Final = "{jabber:iq:version}query"
+_PING: Final = "{urn:xmpp:ping}ping"
+_TIME: Final = "{urn:xmpp:time}time"
+_NICK_NODE: Final = "x-roomuser-item"
+
+
+def _room(wing: Wing, iq: Iq, address: Address) -> tuple[Visitor | None, Room | None]:
+    visitor = wing.known(iq.sender)
+    return visitor, visitor.rooms.get(address) if visitor is not None else None
+
+
+def _place(wing: Wing, iq: Iq, address: Address) -> disco.Place:
+    identity = wing.bridge.identity(address)
+    features = disco.features(address.kind, wing.bridge.can(address))
+    if address.kind != "room" or iq.to.resource:
+        return disco.Place(identity, features)
+    _, room = _room(wing, iq, address)
+    inside = room is not None and room.inside
+    subject = room.subject.text if room is not None and inside else ""
+    occupants = len(room.members) if room is not None and inside else None
+    return disco.Place(identity, features, disco.roominfo(subject, occupants, identity.name))
+
+
+def info(wing: Wing, iq: Iq) -> str:
+    address = wing.address(iq.to.local)
+    node = iq.payload.get("node", "") if iq.payload is not None else ""
+    if node == _NICK_NODE and address.kind == "room":
+        raise LegacyError("item-not-found", "No nickname is reserved here.")
+    place = _place(wing, iq, address)
+    if node and node != disco.node(place):
+        raise LegacyError("item-not-found", "")
+    return disco.info(place, node)
+
+
+def items(wing: Wing, iq: Iq) -> str:
+    """What is below: the networks one is on below the gateway, one's channels below a server; occupants are not listed."""
+    address = wing.address(iq.to.local)
+    node = iq.payload.get("node", "") if iq.payload is not None else ""
+    visitor = wing.known(iq.sender)
+    entries: list[tuple[str, str]] = []
+    if visitor is not None and not node and address.kind in ("service", "server"):
+        for room, view in visitor.rooms.items():
+            if view.inside and (not address.name or room.name.endswith(f"%{address.name}")):
+                entries.append((f"{to_local(room.name)}@{wing.bridge.domain}", wing.bridge.identity(room).name))
+    return disco.items(entries, node)
+
+
+def version(wing: Wing, iq: Iq) -> str:
+    return disco.version()
+
+
+def ping(wing: Wing, iq: Iq) -> str:
+    """XEP-0199; to an occupant of a room it is the self-ping of XEP-0410, answered here and never sent to IRC."""
+    address = wing.address(iq.to.local)
+    if address.kind != "room":
+        return ""
+    _, room = _room(wing, iq, address)
+    if not iq.to.resource:
+        return ""
+    if room is None or iq.sender not in room.clients:
+        raise LegacyError("not-acceptable", "You are not in this room.")
+    nick = from_resource(iq.to.resource)
+    if nick == room.nick:
+        return ""
+    if nick not in room.members:
+        raise LegacyError("item-not-found", "")
+    raise LegacyError("feature-not-implemented", "")
+
+
+def clock(wing: Wing, iq: Iq) -> str:
+    return disco.time(time.time())
+
+
+TABLE: Final[Mapping[tuple[str, str], Service]] = {
+    ("get", _INFO): info,
+    ("get", _ITEMS): items,
+    ("get", _VERSION): version,
+    ("get", _PING): ping,
+    ("get", _TIME): clock,
+}

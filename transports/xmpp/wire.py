@@ -1,0 +1,326 @@
+"""The component stream (XEP-0114): one per bridge domain, out of one process; connects, reconnects for ever, reads, writes.
+
+slixmpp carries the stream: socket protocol, parser, framing. Its stanza objects, handlers, send queue, roster and
+plugins stay unused: an incoming element goes to `read` and on to the handlers of `Wing`, outgoing text is gathered and
+written once per turn of the loop. Nothing that comes in can stop the stream: what fails is counted, logged and answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import random
+import ssl
+from typing import Any, Final, Protocol
+from xml.etree.ElementTree import Element
+
+from slixmpp import ComponentXMPP
+
+from transports.errors import LegacyError
+from transports.log import kv
+from transports.xmpp import read, write, xml
+from transports.xmpp.address import Jid, JidError
+
+log = logging.getLogger(__name__)
+
+#: Characters that wait for a stream that is down or stalled; beyond, the oldest are dropped.
+BACKLOG: Final = 8_000_000
+#: Bytes in the socket's buffer at which reading from the far side pauses, and at which it goes on.
+HIGH, LOW = 4_000_000, 1_000_000
+#: Seconds a stream may stall before it counts as dead.
+STALLED: Final = 30.0
+CONNECT_WITHIN: Final = 20.0
+HANDSHAKE_WITHIN: Final = 30.0
+KEEPALIVE: Final = 60.0
+#: Seconds between attempts: full jitter from the first to the last (AWS: "Exponential Backoff And Jitter").
+FIRST, LAST = 1.0, 300.0
+
+_STREAM_ERROR: Final = "{http://etherx.jabber.org/streams}error"
+_STREAMS: Final = "{urn:ietf:params:xml:ns:xmpp-streams}"
+_HANDSHAKE: Final = f"{read.NS}handshake"
+_CLIENT: Final = "{jabber:client}"
+
+
+class Handlers(Protocol):
+    """Who gets what comes in; `gateway.Wing`."""
+
+    def message(self, message: read.Message) -> None: ...
+    def presence(self, presence: read.Presence) -> None: ...
+    def iq(self, iq: read.Iq) -> None: ...
+    def pause(self) -> None: ...
+    def resume(self) -> None: ...
+    def connected(self) -> None: ...
+    def disconnected(self) -> None: ...
+
+
+class Component(ComponentXMPP):  # type: ignore[misc]
+    """The stream of one domain. `start` returns at once; `ready` tells whether the server has taken us."""
+
+    handlers: Handlers
+
+    def __init__(
+        self, domain: str, host: str, port: int, secret: str, tls: ssl.SSLContext | None = None, tls_name: str = ""
+    ) -> None:
+        super().__init__(domain, secret, host, port)
+        self.domain = domain
+        self.ready = False
+        self.door = xml.Door(domain)
+        self.refused = ""
+        self._address = (host, port)
+        self._tls = tls
+        self._tls_name = tls_name or host
+        self._out: list[str] = []
+        self._waiting = 0
+        self._flushing = False
+        self._dropped = 0
+        self._ended: asyncio.Future[None] | None = None
+        self._supervisor: asyncio.Task[None] | None = None
+        self._stall: asyncio.TimerHandle | None = None
+        self._stalled = False
+        self._stopping = False
+
+    # Connecting ---------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        self._supervisor = self.loop.create_task(self._supervise())
+
+    async def _supervise(self) -> None:
+        """Connect, wait for the end, connect again; full jitter between 1 s and 5 min."""
+        attempts = 0
+        while True:
+            began = self.loop.time()
+            await self._session()
+            if self._stopping:
+                return
+            attempts = 0 if self.loop.time() - began > KEEPALIVE and not self.refused else attempts + 1
+            delay = random.uniform(LAST / 2, LAST) if self.refused else jitter(attempts, random.random())
+            log.info(kv("retry", domain=self.domain, seconds=round(delay, 1)))
+            await asyncio.sleep(delay)
+
+    async def _session(self) -> None:
+        """One connection, from the attempt to its end; says in one line why it ended."""
+        self.refused = ""
+        self._ended = self.loop.create_future()
+        host, port = self._address
+        try:
+            connecting = self.loop.create_connection(
+                lambda: self, host, port, ssl=self._tls, server_hostname=self._tls_name if self._tls else None
+            )
+            await asyncio.wait_for(connecting, CONNECT_WITHIN)
+        except (OSError, TimeoutError) as error:
+            reason = str(error) or "no answer"
+            advice = "is the XMPP server running, and are [xmpp] host and port those of its component listener?"
+            log.error(kv("cannot connect", domain=self.domain, server=f"{host}:{port}", error=reason, advice=advice))
+            return
+        watch = self.loop.call_later(HANDSHAKE_WITHIN, self._no_handshake)
+        try:
+            await self._ended
+        finally:
+            watch.cancel()
+
+    def _no_handshake(self) -> None:
+        if not self.ready:
+            advice = "is this the server's component listener, and not its client or s2s port?"
+            log.error(kv("no handshake", domain=self.domain, advice=advice))
+            self.abort()
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+        transport.set_write_buffer_limits(high=HIGH, low=LOW)
+        self.init_parser()
+        transport.write(self.stream_header.encode())
+
+    def start_stream_handler(self, xml: Element) -> None:
+        digest = hashlib.sha1(f"{xml.get('id', '')}{self.secret}".encode()).hexdigest()  # XEP-0114 section 3
+        self.transport.write(f"<handshake>{digest}</handshake>".encode())
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        was_ready, self.ready = self.ready, False
+        self.parser = None
+        self.transport = None
+        self._unstall()
+        if was_ready:
+            if not self._stopping:
+                log.warning(kv("disconnected", domain=self.domain, error=str(exc or "closed by the server")))
+            self.handlers.disconnected()
+        if self._ended is not None and not self._ended.done():
+            self._ended.set_result(None)
+
+    def abort(self) -> None:
+        if self.transport is not None:
+            self.transport.abort()
+
+    def eof_received(self) -> None:
+        """The server has closed its side: asyncio closes ours."""
+
+    def _accepted(self) -> None:
+        self.ready = True
+        log.info(kv("connected", domain=self.domain, server=f"{self._address[0]}:{self._address[1]}"))
+        self.loop.call_later(KEEPALIVE, self._keepalive, self.transport)
+        self.handlers.connected()
+        self._flush()
+
+    def _keepalive(self, transport: Any) -> None:
+        if self.transport is transport and self.ready:
+            transport.write(b" ")
+            self.loop.call_later(KEEPALIVE, self._keepalive, transport)
+
+    def _stream_error(self, error: Element) -> None:
+        """RFC 6120 4.9; each with what the operator can do about it."""
+        conditions = [child.tag.removeprefix(_STREAMS) for child in error if child.tag != f"{_STREAMS}text"]
+        condition = conditions[0] if conditions else "undefined-condition"
+        words = error.findtext(f"{_STREAMS}text") or ""
+        advice = _ADVICE.get(condition, "")
+        if not self.ready and condition in _ADVICE:
+            self.refused = condition
+        log.error(kv("stream error", domain=self.domain, condition=condition, text=words, advice=advice))
+
+    # Reading ------------------------------------------------------------------------------------------------------
+
+    def _spawn_event(self, xml: Element) -> None:
+        """One whole child of the stream, in the order of the stream."""
+        tag = xml.tag
+        if tag.startswith(_CLIENT):  # COMPAT: some servers hand on clients' stanzas under the clients' namespace
+            for element in xml.iter():
+                element.tag = element.tag.replace(_CLIENT, read.NS)
+            tag = xml.tag
+        entry = _STANZAS.get(tag)
+        if entry is not None:
+            self._stanza(xml, *entry)
+        elif tag == _HANDSHAKE:
+            self._accepted()
+        elif tag == _STREAM_ERROR:
+            self._stream_error(xml)
+
+    def _stanza(self, stanza: Element, name: str, reader: Any) -> None:
+        try:
+            value = reader(stanza)
+        except JidError:
+            self._malformed(stanza, name)
+            return
+        except Exception:
+            log.exception("a stanza could not be read")
+            return
+        if value.to.domain != self.domain or not value.sender:
+            log.warning(kv("stray stanza", domain=self.domain, to=value.to.full, sender=value.sender))
+            return
+        try:
+            getattr(self.handlers, name)(value)
+        except Exception:
+            log.exception("a stanza could not be handled")
+            if value.type not in ("error", "result"):
+                error = LegacyError("internal-server-error", "The gateway has failed at this; its log says why.")
+                self.send(write.refusal(self.door, name, value, error, value.to.full))
+
+    def _malformed(self, stanza: Element, name: str) -> None:
+        """An address that is none: the sender is told, from the domain itself."""
+        if stanza.get("type") in ("error", "result") or not stanza.get("from"):
+            return
+        kind = {"message": read.Message, "presence": read.Presence}.get(name)
+        id, sender, to = stanza.get("id", ""), stanza.get("from", ""), Jid("", self.domain, "")
+        error = LegacyError("jid-malformed", "This is not an address.")
+        if name == "iq" or kind is not None:
+            asked = read.Iq(stanza.get("type", ""), id, sender, to, None, None)
+            self.send(write.refusal(self.door, name, asked, error, self.domain))
+
+    # Writing ------------------------------------------------------------------------------------------------------
+
+    def send(self, data: Any, use_filters: bool = True) -> None:
+        """Queue one finished stanza, made by `write` or `room`, for the end of this turn of the loop."""
+        size = len(data)
+        if size > xml.MAX_STANZA // 4 and not xml.fits(data):
+            log.error(kv("stanza too large", domain=self.domain, size=size))
+            return
+        self._out.append(data)
+        self._waiting += size
+        if not self._flushing:
+            self._flushing = True
+            self.loop.call_soon(self._flush)
+
+    def send_all(self, stanzas: list[str]) -> None:
+        """Queue many: the same, checked together."""
+        if max(map(len, stanzas), default=0) > xml.MAX_STANZA // 4:
+            stanzas = [stanza for stanza in stanzas if xml.fits(stanza)]
+        self._out += stanzas
+        self._waiting += sum(map(len, stanzas))
+        if not self._flushing:
+            self._flushing = True
+            self.loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flushing = False
+        if not self.ready or self._stalled:
+            if self._waiting > BACKLOG:
+                self._trim()
+            return
+        if self._out:
+            self.transport.write("".join(self._out).encode(errors="replace"))
+            self._out.clear()
+            self._waiting = 0
+
+    def _trim(self) -> None:
+        """The stream is down for too long: what is oldest goes."""
+        cut = len(self._out) // 2
+        del self._out[:cut]
+        self._waiting = sum(map(len, self._out))
+        if not self._dropped:
+            log.error(kv("backlog full", domain=self.domain, dropped=cut))
+        self._dropped += cut
+
+    def pause_writing(self) -> None:
+        """The server does not keep up: read no more from the far side."""
+        self._stalled = True
+        self.handlers.pause()
+        self._stall = self.loop.call_later(STALLED, self._dead)
+
+    def resume_writing(self) -> None:
+        self._unstall()
+        self._flush()
+
+    def _unstall(self) -> None:
+        if self._stall is not None:
+            self._stall.cancel()
+            self._stall = None
+        if self._stalled:
+            self._stalled = False
+            self.handlers.resume()
+
+    def _dead(self) -> None:
+        self._stall = None
+        log.error(kv("server does not read", domain=self.domain, seconds=STALLED))
+        self.abort()
+
+    # The end ------------------------------------------------------------------------------------------------------
+
+    async def stop(self, within: float = 5.0) -> None:
+        """Write what waits, close the stream and wait for its end."""
+        self._stopping = True
+        if self.transport is not None and self._ended is not None:
+            self._flush()
+            self.transport.write(self.stream_footer.encode())
+            self.transport.close()
+            await asyncio.wait([self._ended], timeout=within)
+            self.abort()
+        if self._supervisor is not None:
+            self._supervisor.cancel()
+            await asyncio.gather(self._supervisor, return_exceptions=True)
+
+
+def jitter(attempt: int, chance: float) -> float:
+    """Seconds before attempt number `attempt` (from 1); chance: 0 to 1."""
+    return FIRST + chance * (min(LAST, FIRST * 2.0 ** min(attempt, 12)) - FIRST)
+
+
+_STANZAS: Final = {
+    f"{read.NS}message": ("message", read.message),
+    f"{read.NS}presence": ("presence", read.presence),
+    f"{read.NS}iq": ("iq", read.iq),
+}
+
+#: What refuses a component for good -> what the operator can do.
+_ADVICE: Final = {
+    "not-authorized": "the secret is wrong: [xmpp] secret must be the one that the server has for this domain",
+    "host-unknown": "the server does not know this domain: add a component for it to the server's configuration",
+    "conflict": "something else is already connected as this domain: end it, or give this gateway another domain",
+}
