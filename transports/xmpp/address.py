@@ -27,6 +27,7 @@ import stringprep
 from collections.abc import Callable
 from encodings.idna import ToASCII
 from functools import lru_cache
+from itertools import groupby
 from typing import Final, NamedTuple, TypeAlias
 from unicodedata import ucd_3_2_0
 
@@ -91,15 +92,31 @@ _NAME: Final = _Profile("nameprep", True)
 
 
 @lru_cache(10_000)
+def _unknown(char: str) -> bool:
+    """Not assigned in Unicode 3.2 (table A.1)."""
+    return stringprep.in_table_a1(char)
+
+
+@lru_cache(10_000)
 def _mapped(char: str, folds: bool) -> str:
     if stringprep.in_table_b1(char):
         return ""
-    return stringprep.map_table_b2(char) if folds else char
+    if not folds or _unknown(char):
+        return char
+    folded = stringprep.map_table_b2(char)
+    # The library takes lower-case letters from today's Unicode: those that came after 3.2 are not in table B.2.
+    return char if any(map(_unknown, folded)) else folded
 
 
 @lru_cache(10_000)
 def _forbidden(char: str, profile: _Profile) -> bool:
     return any(table(char) for table in profile.forbidden)
+
+
+def _normalized(s: str) -> str:
+    """NFKC of Unicode 3.2, to which unknown characters are inert: the library would order them as today's."""
+    runs = groupby(s, _unknown)
+    return "".join("".join(run) if unknown else ucd_3_2_0.normalize("NFKC", "".join(run)) for unknown, run in runs)
 
 
 def _prepare(s: str, profile: _Profile, *, stored: bool) -> str:
@@ -108,11 +125,12 @@ def _prepare(s: str, profile: _Profile, *, stored: bool) -> str:
     stored: refuse code points that Unicode 3.2 does not know (section 7). Servers differ: ejabberd refuses them, Prosody
     hands them on; so we never make such names, but answer whoever comes with one.
     """
-    out = ucd_3_2_0.normalize("NFKC", "".join([_mapped(char, profile.folds) for char in s]))
+    out = _normalized("".join([_mapped(char, profile.folds) for char in s]))
     for char in out:
-        if _forbidden(char, profile) or (stored and stringprep.in_table_a1(char)):
+        if _forbidden(char, profile) or (stored and _unknown(char)):
             raise JidError(f"{profile.name} forbids U+{ord(char):04X}")
-    if not _bidi_holds(out):
+    # of an unknown letter's direction we know nothing: what the server let through stands
+    if not _bidi_holds(out) and not any(map(_unknown, out)):
         raise JidError(f"{profile.name}: right-to-left and left-to-right letters in one part")
     return out
 
@@ -125,14 +143,14 @@ def _bidi_holds(s: str) -> bool:
     return ends and not any(map(stringprep.in_table_d2, s))
 
 
-def nodeprep(local: str, *, stored: bool = True) -> str:
-    """RFC 6122 appendix A."""
-    return _prepare(local, _NODE, stored=stored)
+def nodeprep(local: str) -> str:
+    """RFC 6122 appendix A, for what is stored."""
+    return local if _steady_name.fullmatch(local) else _prepare(local, _NODE, stored=True)
 
 
-def resourceprep(resource: str, *, stored: bool = True) -> str:
-    """RFC 6122 appendix B."""
-    return _prepare(resource, _RESOURCE, stored=stored)
+def resourceprep(resource: str) -> str:
+    """RFC 6122 appendix B, for what is stored."""
+    return resource if _plain_resource.fullmatch(resource) else _prepare(resource, _RESOURCE, stored=True)
 
 
 # JIDs (RFC 6122 section 2) -----------------------------------------------------------------------------------------
@@ -158,6 +176,18 @@ def parse(s: str) -> Jid:
     )
 
 
+def speakable(jid: Jid) -> bool:
+    """Whether every server takes `jid`, of a domain of ours, as the sender of a stanza.
+
+    parse lets through what Unicode 3.2 does not know, and ejabberd hands on a `to` as it was typed, but refuses it as
+    `from`. To be asked of an address before it is answered under that address.
+    """
+    try:
+        return nodeprep(jid.local) == jid.local and resourceprep(jid.resource) == jid.resource
+    except JidError:
+        return False
+
+
 @lru_cache(20_000)
 def bare(s: str) -> str:
     """The bare JID of the JID that `s` is. Raises JidError."""
@@ -165,11 +195,11 @@ def bare(s: str) -> str:
 
 
 def _local(s: str) -> str:
-    return _sized(s.lower() if _plain_local.fullmatch(s) else nodeprep(s, stored=False))
+    return _sized(s.lower() if _plain_local.fullmatch(s) else _prepare(s, _NODE, stored=False))
 
 
 def _resource(s: str) -> str:
-    return _sized(s if _plain_resource.fullmatch(s) else resourceprep(s, stored=False))
+    return _sized(s if _plain_resource.fullmatch(s) else _prepare(s, _RESOURCE, stored=False))
 
 
 def _domain(s: str) -> str:
@@ -309,8 +339,8 @@ _SPARED: Final[tuple[Callable[[str], bool], ...]] = (
 @lru_cache(10_000)
 def _kept(char: str, profile: _Profile) -> str:
     """`char` itself if `profile` leaves it alone, else its escape."""
-    steady = _mapped(char, profile.folds) == char and ucd_3_2_0.normalize("NFKC", char) == char
-    return char if steady and not _forbidden(char, profile) and not stringprep.in_table_a1(char) else _ours(char)
+    stands = _mapped(char, profile.folds) == char and not _unknown(char) and not _forbidden(char, profile)
+    return char if stands and ucd_3_2_0.normalize("NFKC", char) == char else _ours(char)
 
 
 def _ours(char: str) -> str:
