@@ -196,6 +196,8 @@ class Room:
         text = fact.text
         if fact.style != "say":
             text = f"/me {text}" if fact.style == "act" else f"[notice] {text}"
+        elif text[:4] == "/me ":
+            text = f" {text}"  # plain words on the far side; XEP-0245 would make an action of them
         nick = fact.nick
         id = self.names.stanza()
         start = f"{resource(nick)}' id='{id}'>{write.body(text) if len(text) > 5_000 else f'<body>{xml.text(text)}</body>'}"

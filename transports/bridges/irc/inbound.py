@@ -425,6 +425,11 @@ def _target_of_first(net: Network) -> str:
     return say.nick or irc_address.split(say.to, net.fixed)[0]
 
 
+_CHATTER: Final = (
+    "001 002 003 004 042 221 250 251 252 253 254 255 265 266 305 306 324 328 329 331 341 372 375 "
+    "CAP AUTHENTICATE AWAY ACCOUNT CHGHOST SETNAME BATCH ACK TAGMSG"
+)
+
 _HANDLERS: Final[dict[str, Callable[[Network, Line, float], None]]] = {
     "PING": _ping,
     "PONG": _pong,
@@ -443,8 +448,5 @@ _HANDLERS: Final[dict[str, Callable[[Network, Line, float], None]]] = {
     "301": _away,
     "396": _host_is,
     "470": _forwarded,
-    **dict.fromkeys(
-        ["001", "002", "003", "004", "042", "221", "250", "251", "252", "253", "254", "255", "265", "266", "305", "306", "324", "328", "329", "331", "341", "372", "375", "CAP", "AUTHENTICATE", "AWAY", "ACCOUNT", "CHGHOST", "SETNAME", "BATCH", "ACK", "TAGMSG"],
-        _quiet,
-    ),
+    **dict.fromkeys(_CHATTER.split(), _quiet),
 }
