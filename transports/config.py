@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -18,9 +18,37 @@ from pydantic import SecretStr, ValidationError
 
 from transports import config_values as kind
 from transports.config_errors import SECRET_KEYS, ConfigErrors, Problem, problems_of, quoted, unknown_section
-from transports.config_models import Files, Http, Irc, IrcLimits, Network, Other, Section, Sms, Smtp, Store, Xmpp
-from transports.config_models import NetworkSettings as NetworkSettings
+from transports.config_models import (
+    Files,
+    Http,
+    Irc,
+    IrcLimits,
+    Network,
+    NetworkSettings,
+    Other,
+    Section,
+    Sms,
+    Smtp,
+    Store,
+    Xmpp,
+)
 from transports.secrets import Secrets, exposed
+
+__all__ = [
+    "ComponentSettings",
+    "Config",
+    "ConfigErrors",
+    "Files",
+    "Http",
+    "Irc",
+    "IrcLimits",
+    "Network",
+    "NetworkSettings",
+    "Other",
+    "Store",
+    "Xmpp",
+    "load",
+]
 
 DEFAULT_PATHS: Final = (Path("config.toml"), Path("/etc/transports/config.toml"))
 
@@ -30,7 +58,8 @@ SECTIONS: Final = ("xmpp", "store", "http", "files", "irc", "sms", "smtp", "brid
 NO_BRIDGE_YET: Final[dict[str, type[Section]]] = {"sms": Sms, "smtp": Smtp}
 
 #: Sections and keys that are checked and have no effect in this version.
-NO_EFFECT_YET: Final = {"http": (), "files": (), "irc": ("persistent", "raw", "identd")}
+NO_EFFECT_YET: Final = ("http", "files")
+NO_EFFECT_YET_IRC: Final = ("persistent", "raw", "identd")
 
 #: A component secret shorter than this can be guessed by whoever reaches the server's component port.
 _SHORT_SECRET: Final = 16
@@ -131,12 +160,14 @@ class _Loading:
         files = self._section("files", Files, self._table("files"))
         irc, bridges = self._irc(), self._bridges()
         self._not_built()
+        self._no_effect()
         self._across()
         self._problems += self._secrets.problems
         if self._problems or xmpp is None or store is None or http is None or files is None:
             raise ConfigErrors(self._path, self._problems)
         self._notes += [*self._secrets.notes, *_notes(xmpp, store, irc)]
-        return Config(self._path, xmpp, store, http, files, irc, bridges, tuple(self._notes))
+        config = Config(self._path, xmpp, store, http, files, irc, bridges, tuple(self._notes))
+        return replace(config, notes=(*config.notes, *_weak_secrets(config)))
 
     # Reading ------------------------------------------------------------------------------------------------------
 
@@ -278,14 +309,14 @@ class _Loading:
                         self._secrets.fill(name, key, table)
                 self._section(name, model, table)
                 self._problems.append(Problem(name, "", "this version bridges IRC only", "", "leave the section out"))
-        for name, keys in NO_EFFECT_YET.items():
-            if name in self._raw and not keys:
-                self._notes.append(f"[{name}] has no effect in this version")
-            networks = self._table(name).get("networks", {})
-            tables = [self._table(name), *(t for t in networks.values() if isinstance(t, dict))] if keys else []
-            self._notes += [
-                f"[{name}] {key} has no effect in this version" for key in keys if any(key in t for t in tables)
-            ]
+
+    def _no_effect(self) -> None:
+        """Say which of the keys that are set do nothing in this version."""
+        self._notes += [f"[{name}] has no effect in this version" for name in NO_EFFECT_YET if name in self._raw]
+        networks = [table for _, table in self._tables("irc", dict(self._table("irc")), "networks")]
+        for key in NO_EFFECT_YET_IRC:
+            if any(key in table for table in (self._table("irc"), *networks)):
+                self._notes.append(f"[irc] {key} has no effect in this version")
 
     # What spans sections ------------------------------------------------------------------------------------------
 
@@ -320,21 +351,15 @@ class _Loading:
 
     def _some_secret(self, tables: Mapping[str, dict[str, Any]]) -> None:
         """Every component needs one; a secret that could not be read is a problem of its own already."""
-        xmpp = self._table("xmpp")
-        tried = {(problem.section, problem.key.removesuffix("_file")) for problem in self._secrets.problems}
-        if "secret" in xmpp or ("xmpp", "secret") in tried:
-            self._weak(xmpp.get("secret"), "xmpp")
-            return
-        for place, table in tables.items():
-            if "secret" not in table and (place, "secret") not in tried:
-                wanted = (
-                    "secret, secret_file or the systemd credential xmpp.secret: the text that the XMPP server has too"
-                )
-                self._problems.append(Problem("xmpp", "secret", "missing", wanted))
-
-    def _weak(self, secret: Any, place: str) -> None:
-        if isinstance(secret, str) and 0 < len(secret) < _SHORT_SECRET:
-            self._notes.append(f"[{place}] secret is short; on a real server use e.g. `openssl rand -hex 32`")
+        unread = {problem.section for problem in self._secrets.problems if problem.key.startswith("secret")}
+        given = unread | {
+            place
+            for place, table in {"xmpp": self._table("xmpp"), **tables}.items()
+            if {"secret", "secret_file"} & set(table)
+        }
+        if "xmpp" not in given and not given.issuperset(tables):
+            wanted = "secret, secret_file or the systemd credential xmpp.secret: the text that the XMPP server has too"
+            self._problems.append(Problem("xmpp", "secret", "missing", wanted))
 
 
 def _notes(xmpp: Xmpp, store: Store, irc: Irc | None) -> Iterator[str]:
@@ -348,6 +373,12 @@ def _notes(xmpp: Xmpp, store: Store, irc: Irc | None) -> Iterator[str]:
     for settings in map(irc.network, irc.networks) if irc else ():
         if settings.password and settings.tls != "require" and not _on_this_machine(settings.address):
             yield f"[irc.networks.{settings.name}] the server's password may travel unencrypted: tls is {settings.tls}"
+
+
+def _weak_secrets(config: Config) -> Iterator[str]:
+    for component in config.components():
+        if len(component.secret) < _SHORT_SECRET:
+            yield f"the secret for {component.domain} is short; on a real server use e.g. `openssl rand -hex 32`"
 
 
 def _on_this_machine(host: Any) -> bool:
