@@ -124,7 +124,9 @@ def test_what_somebody_typed_never_raises(typed: str) -> None:
         "\\u{1F600}",
         "\\u{110000}",
         "\\u{1000000}",
-        "\\u{ 41}",
+        "\\u{-1}",
+        "\\u{+1}",
+        "\\u{1_1}",
         "\\U{41}",
         "\\2",
         "\\2F",
@@ -142,9 +144,9 @@ def test_xep_0106_is_not_for_resources() -> None:
 
 
 def test_a_common_name_is_handed_back_itself() -> None:
-    for name in ("".join(["ada", "_"]), "".join(["[ada", "]\\"]), "".join(["#python", "%irc.libera.chat"])):
-        assert address.to_resource(name) is name
-        assert address.to_local(name) is name
+    nick, name = "".join(["[ada", "]\\"]), "".join(["#python", "%irc.libera.chat"])
+    assert address.to_resource(nick) is nick
+    assert address.to_local(name) is name
 
 
 @pytest.mark.parametrize(
