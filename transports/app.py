@@ -142,8 +142,10 @@ class App:
             mounted.stream.start()
         self.tasks.append(asyncio.create_task(self._sweep()))
         self.tasks.append(asyncio.create_task(self.notifier.beat()))
+        # what is here now stays; what comes and goes (facts, stanzas) is freed by reference counts, so the collector may rest
         gc.collect()
         gc.freeze()
+        gc.set_threshold(20_000, 50, 100)
         self.notifier.ready("waiting for the XMPP server")
         log.info("started")
 

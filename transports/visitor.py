@@ -41,7 +41,7 @@ from transports.ports import LiveBridge, Session
 from transports.xmpp import write, xml
 from transports.xmpp.address import from_resource, to_local
 from transports.xmpp.read import Message, Presence
-from transports.xmpp.room import Client, Names, Reflection, Room, resource
+from transports.xmpp.room import Client, Names, Room, resource
 
 #: Errors of a client after which it is no longer in a room (it has gone without a word).
 FATAL: Final = frozenset(
@@ -243,8 +243,7 @@ class Visitor:
     def _echoed(self, fact: Echoed) -> None:
         sent = self.pending.pop(fact.id, None)
         if sent is not None and sent.room is not None and isinstance(sent.stanza, Message):
-            stanza = sent.stanza
-            sent.room.reflect(Reflection(stanza.body or "", stanza.id, stanza.origin_id))
+            sent.room.reflect(sent.stanza)
 
     def _failed(self, fact: Failed) -> None:
         sent = self.pending.pop(fact.of.id, None)

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 from transports.events import NO_RANK, Entered, Joined, Left, Rank, Renamed, RoleSet, Said, Subject
 from transports.xmpp import write, xml
 from transports.xmpp.address import to_resource
+from transports.xmpp.read import Message
 
 #: Stanzas that wait for the end of a join; more are dropped, oldest first (a server that never ends its NAMES).
 HELD: Final = 1_000
@@ -42,13 +43,9 @@ class Names(Protocol):
         """XEP-0421: the same for the same person, tells nothing of it, harmless in XML."""
         ...
 
-
-class Reflection(NamedTuple):
-    """A message of the user's that the far side has taken: what its author called it, and what it says."""
-
-    body: str
-    id: str
-    origin_id: str
+    def speaker(self, nick: str) -> str:
+        """The same, remembered: those who speak do so again, most of those who are just there never do."""
+        ...
 
 
 class Client:
@@ -201,7 +198,7 @@ class Room:
         nick = fact.nick
         id = self.names.stanza()
         start = f"{resource(nick)}' id='{id}'>{write.body(text) if len(text) > 5_000 else f'<body>{xml.text(text)}</body>'}"
-        end = f"{id}'/><occupant-id xmlns='urn:xmpp:occupant-id:0' id='{self.names.occupant(nick)}'/></message>"
+        end = f"{id}'/><occupant-id xmlns='urn:xmpp:occupant-id:0' id='{self.names.speaker(nick)}'/></message>"
         when = fact.when
         for client in self.clients.values():
             if when is None:
@@ -215,13 +212,15 @@ class Room:
         for client in self.clients.values():
             self.send(client.message[:-1] + content)
 
-    def reflect(self, sent: Reflection) -> None:
-        """Every client of the user sees the message, under the id that its author gave it (XEP-0045 7.4)."""
+    def reflect(self, sent: Message) -> None:
+        """Every client of the user sees what the far side has taken, under the id that its author gave it (XEP-0045 7.4)."""
         origin = ""
         if sent.origin_id and len(sent.origin_id) <= write.ID_LIMIT:
             origin = f"<origin-id xmlns='urn:xmpp:sid:0' id='{xml.attr(sent.origin_id)}'/>"
         id = self.names.stanza()
-        start = f"{resource(self.nick)}'{write.id_attr(sent.id)}>{write.body(sent.body, 50_000)}{origin}"
-        end = f"{id}'/><occupant-id xmlns='urn:xmpp:occupant-id:0' id='{self.names.occupant(self.nick)}'/></message>"
+        text = sent.body or ""
+        body = write.body(text, 50_000) if len(text) > 5_000 else f"<body>{xml.text(text)}</body>"
+        start = f"{resource(self.nick)}'{write.id_attr(sent.id)}>{body}{origin}"
+        end = f"{id}'/><occupant-id xmlns='urn:xmpp:occupant-id:0' id='{self.names.speaker(self.nick)}'/></message>"
         for client in self.clients.values():
             self.send(f"{client.message}{start}{client.by}{end}")

@@ -13,7 +13,7 @@ import logging
 import random
 import ssl
 from typing import Any, Final, Protocol
-from xml.etree.ElementTree import Element
+from xml.etree.ElementTree import Element, ParseError
 
 from slixmpp import ComponentXMPP
 
@@ -178,6 +178,32 @@ class Component(ComponentXMPP):  # type: ignore[misc]
 
     # Reading ------------------------------------------------------------------------------------------------------
 
+    def data_received(self, data: Any) -> None:
+        """Bytes from the server. slixmpp's own way, without its detours: every level counts here."""
+        parser = self.parser
+        if parser is None:
+            return
+        try:
+            parser.feed(data)
+            depth = self.xml_depth
+            for event, element in parser.read_events():
+                if event == "end":
+                    depth -= 1
+                    if depth == 1:
+                        self._spawn_event(element)
+                        self.xml_root.clear()  # what is handled is forgotten
+                    elif depth == 0:
+                        self.abort()
+                else:
+                    if depth == 0:
+                        self.xml_root = element
+                        self.start_stream_handler(element)
+                    depth += 1
+            self.xml_depth = depth
+        except ParseError as error:
+            log.error(kv("not well-formed", domain=self.domain, error=str(error)))
+            self.abort()
+
     def _spawn_event(self, xml: Element) -> None:
         """One whole child of the stream, in the order of the stream."""
         tag = xml.tag
@@ -185,17 +211,17 @@ class Component(ComponentXMPP):  # type: ignore[misc]
             for element in xml.iter():
                 element.tag = element.tag.replace(_CLIENT, read.NS)
             tag = xml.tag
-        entry = _STANZAS.get(tag)
-        if entry is not None:
-            self._stanza(xml, *entry)
+        name = _STANZAS.get(tag)
+        if name is not None:
+            self._stanza(xml, name)
         elif tag == _HANDSHAKE:
             self._accepted()
         elif tag == _STREAM_ERROR:
             self._stream_error(xml)
 
-    def _stanza(self, stanza: Element, name: str, reader: Any) -> None:
+    def _stanza(self, stanza: Element, name: str) -> None:
         try:
-            value = reader(stanza)
+            value: Any = _READERS[name](stanza)
         except JidError:
             self._malformed(stanza, name)
             return
@@ -312,11 +338,8 @@ def jitter(attempt: int, chance: float) -> float:
     return FIRST + chance * (min(LAST, FIRST * 2.0 ** min(attempt, 12)) - FIRST)
 
 
-_STANZAS: Final = {
-    f"{read.NS}message": ("message", read.message),
-    f"{read.NS}presence": ("presence", read.presence),
-    f"{read.NS}iq": ("iq", read.iq),
-}
+_READERS: Final[dict[str, Any]] = {"message": read.message, "presence": read.presence, "iq": read.iq}
+_STANZAS: Final = {f"{read.NS}{name}": name for name in _READERS}
 
 #: What refuses a component for good -> what the operator can do.
 _ADVICE: Final = {

@@ -14,6 +14,7 @@ address; a network's CASEMAPPING compares (`isupport`), it never makes names. Th
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from ipaddress import IPv6Address
 from typing import Final
 
@@ -92,6 +93,7 @@ def _name(target: str, server: str, fixed: str) -> str:
     return lower(target) if fixed else lower(f"{target}%{server}")
 
 
+@lru_cache(4_096)
 def split(address: Address, fixed: str = "") -> tuple[str, str]:
     """(channel or nick, server) of an address; '' for what it does not have. The inverse of room, person and server."""
     if address.kind == "service":

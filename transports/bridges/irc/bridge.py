@@ -77,7 +77,7 @@ class IrcSession:
         if isinstance(command, Join):
             self._join(command, server, link)
         elif link is not None:
-            link.do(command)
+            link.net.do(command, link.loop.time())
         elif not isinstance(command, Leave):
             words = f"You are not connected to {server}; join one of its channels first."
             self.outlet.tell(Failed(command, LegacyError("recipient-unavailable", words, type="cancel")))

@@ -228,14 +228,15 @@ class Network:
             target = channel.name
         try:
             pieces = irc_text.utterances(command.text, target, self.prefix)
-            lines = [Outgoing(write.privmsg(target, piece)) for piece in pieces]
+            lines = [Outgoing(write.privmsg(target, piece)) for piece in pieces[:-1]]
+            if pieces:
+                lines.append(Outgoing(write.privmsg(target, pieces[-1]), command))
         except write.BadLine:
             self.tell(Failed(command, LegacyError("not-acceptable", f"IRC cannot deliver to “{target}”.")))
             return
         if not lines:
             self.tell(Failed(command, LegacyError("not-acceptable", "There is no text in this message.")))
             return
-        lines[-1] = Outgoing(lines[-1].line, command)
         if not self.line.queue(target, lines):
             words = "Too much waits to be sent to IRC already; try again in a minute."
             self.tell(Failed(command, LegacyError("resource-constraint", words, retry_after=60)))

@@ -154,6 +154,9 @@ def utterances(body: str, target: str, prefix: str, linelen: int = 512) -> list[
 
     XEP-0245: `/me ` counts at the start of the body only; the pieces of that first line are all actions.
     """
+    size = len(body) if body.isascii() else 4 * len(body)
+    if 0 < size <= linelen - 4 * (len(prefix) + len(target)) - 32 and body.isprintable() and body[:4] != "/me ":
+        return [body]  # most are short and plain
     lines = lines_of(body.replace("\x01", ""))
     said = []
     if lines and lines[0].startswith("/me ") and body.startswith("/me "):

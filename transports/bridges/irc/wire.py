@@ -166,9 +166,6 @@ class Link:
             self.since = self.loop.time()
             self._write_all(lines)
 
-    def do(self, command: Any) -> None:
-        self.net.do(command, self.loop.time())
-
     # Connecting ---------------------------------------------------------------------------------------------------
 
     async def _connect(self) -> None:
