@@ -34,7 +34,7 @@ def _room(wing: Wing, iq: Iq, address: Address) -> tuple[Visitor | None, Room | 
 
 def _place(wing: Wing, iq: Iq, address: Address) -> disco.Place:
     identity = wing.bridge.identity(address)
-    features = disco.features(address.kind, wing.bridge.can(address))
+    features = disco.features(address.kind, wing.bridge.can(address), identity.category)
     if address.kind != "room" or iq.to.resource:
         return disco.Place(identity, features)
     _, room = _room(wing, iq, address)
