@@ -154,13 +154,13 @@ class Page:
             raise PageError(f"{script}: {_complaint(answer['exceptionDetails'])}")
         return answer["result"].get("value")
 
-    async def until(self, script: str, *, what: str = "", timeout: float = STEP_SECONDS) -> Any:
-        """Wait until the expression is true; its value. PageError, with the page's complaints, when it never is."""
+    async def until(self, script: str, *, what: str = "", timeout: float = STEP_SECONDS) -> None:
+        """Wait until the expression is true. PageError, with the page's complaints, when it never is."""
         try:
             async with asyncio.timeout(timeout):
                 while True:
-                    if value := await self.evaluate(script):
-                        return value
+                    if await self.evaluate(f"Boolean({script})"):
+                        return
                     await asyncio.sleep(POLL_SECONDS)
         except TimeoutError:
             said = "".join(f"\n    {line}" for line in self.console[-15:])

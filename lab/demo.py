@@ -1,9 +1,8 @@
-"""scripts/demo: Prosody, an IRC server with somebody on it, the gateway and a web client, on loopback, until Ctrl-C.
+"""scripts/demo: the house of lab/house.py, until Ctrl-C; or tried by a headless Chromium.
 
     python -m lab.demo --converse DIRECTORY [--check [--screenshot FILE]]
 
-All of it lives in one temporary directory that is removed at the end. As root, servers and gateway run as `nobody`.
-The gateway gets config.toml as it stands; only ports that somebody else has are replaced.
+All of it lives in one temporary directory, which is removed however this ends.
 """
 
 from __future__ import annotations
@@ -11,266 +10,92 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import json
 import os
-import re
-import shutil
 import signal
-import socket
-import subprocess
 import sys
-import tomllib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import NoReturn
 
 from lab import process
-from lab.gateway import Gateway
-from lab.greeter import Greeter
-from lab.ircd import Inspircd, Ircd, Ngircd
+from lab.demo_check import check
+from lab.house import ACCOUNTS, CHANNEL, ROOT, House, house
 from lab.process import LabError, Server
-from lab.prosody import Prosody
 
-ROOT = Path(__file__).resolve().parent.parent
-ACCOUNTS = {"alice": "alicepw", "bob": "bobpw"}
-CHANNEL = "#transports"
-WEB_PORT = 5280
-CLIENT_PORT = 5222
+SCREENSHOT = ROOT / ".cache" / "screenshot.png"
 
-
-class Plan(NamedTuple):
-    """What config.toml says, as far as the demo has to fit it."""
-
-    text: str
-    component_port: int
-    secret: str
-    domain: str
-    network: str
-    irc_port: int
-
-    @property
-    def room(self) -> str:
-        return f"{CHANNEL}%{self.network}@{self.domain}"
-
-    def on(self, component_port: int, irc_port: int) -> str:
-        """The text of config.toml with these ports."""
-        text = re.sub(rf"(?m)^port = {self.component_port}\b", f"port = {component_port}", self.text, count=1)
-        text = re.sub(rf"(?m)^ports = \[{self.irc_port}\]", f"ports = [{irc_port}]", text, count=1)
-        found = read(text)
-        if (found.component_port, found.irc_port) != (component_port, irc_port):
-            raise LabError("config.toml was changed, so that the demo does not find the two ports in it")
-        return text
-
-
-def read(text: str) -> Plan:
-    """The plan in the text of config.toml. LabError when what the demo needs is not there."""
-    try:
-        tables = tomllib.loads(text)
-        network, values = next(iter(tables["irc"]["networks"].items()))
-        xmpp = tables["xmpp"]
-        return Plan(text, xmpp["port"], xmpp["secret"], tables["irc"]["domain"], network, values["ports"][0])
-    except (tomllib.TOMLDecodeError, KeyError, StopIteration) as error:
-        raise LabError(f"config.toml is not what the demo works with ({error!r}); git diff config.toml shows why") from None
-
-
-class OnKnownPorts:
-    """Mixed into a server of the lab: it takes the ports `known` where nobody has them, else those that the lab found."""
-
-    known: ClassVar[Mapping[str, int]] = {}
-
-    def configuration(self) -> str:
-        for name, port in self.known.items():
-            if is_free(port):
-                setattr(self, name, port)
-        return super().configuration()  # type: ignore[misc, no-any-return]
-
-
-def is_free(port: int) -> bool:
-    """Whether a server could listen on this port of 127.0.0.1."""
-    with socket.socket() as probe:
-        # As servers do: connections that ended a moment ago are no obstacle.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((process.HOST, port))
-            probe.listen()
-        except OSError:
-            return False
-    return True
-
-
-def on_known_ports(kind: type[Any], **known: int) -> type[Any]:
-    """The server class `kind`, which prefers these ports (attribute -> port)."""
-    return type(kind.__name__, (OnKnownPorts, kind), {"known": known})
-
-
-# The parts ------------------------------------------------------------------------------------------------------------
-
-
-def make_page(folder: Path, converse: Path, plan: Plan) -> None:
-    """Fill `folder` with the web client: ours, Converse.js, and what it has to know."""
-    shutil.copytree(ROOT / "lab" / "web", folder, ignore=shutil.ignore_patterns("package*.json", "node_modules"))
-    shutil.copytree(converse, folder / "dist", ignore=shutil.ignore_patterns("*.map", "converse.js", "website*"))
-    accounts = [{"name": name, "jid": f"{name}@localhost", "password": password} for name, password in ACCOUNTS.items()]
-    (folder / "demo.json").write_text(json.dumps({"room": plan.room, "accounts": accounts}), encoding="utf-8")
-    for path in folder.rglob("*"):
-        path.chmod(0o755 if path.is_dir() else 0o644)
-
-
-def ircd(folder: Path, plan: Plan) -> Ircd:
-    """The IRC server that is installed; InspIRCd, which knows IRCv3, is the better show."""
-    for kind in (Inspircd, Ngircd):
-        with contextlib.suppress(LabError):
-            process.program(kind.name, kind.name)
-            return on_known_ports(kind, port=plan.irc_port)(folder, server_name=plan.network)
-    raise LabError("no IRC server is installed: apt-get install inspircd")
-
-
-def gateway(folder: Path, text: str) -> Gateway:
-    """The gateway, as `nobody` where we are root: out of a copy when `nobody` cannot read this checkout."""
-    user = process.unprivileged()
-    if user is None:
-        return Gateway(folder / "gateway", text)
-    python, code = Path(sys.prefix) / "bin" / "python", ROOT
-    if not can_run(user, python, code):
-        python, code = copy_code(folder / "code")
-    if not can_run(user, python, code):
-        print(f"     the gateway runs as root: {user} cannot start {Path(sys.executable).resolve()}", flush=True)
-        return Gateway(folder / "gateway", text)
-    command = [str(python), "-m", "transports", "run", "--config"]
-    return Gateway(folder / "gateway", text, command=command, environment={"PYTHONPATH": str(code)}, user=user)
-
-
-def can_run(user: str, python: Path, code: Path) -> bool:
-    """Whether `user` can run `python` with the package that lies in `code`."""
-    argv = ["setpriv", f"--reuid={user}", "--clear-groups", "--", str(python), "-c", "import transports.cli"]
-    done = subprocess.run(argv, cwd="/", env={"PYTHONPATH": str(code)}, capture_output=True, check=False)
-    return done.returncode == 0
-
-
-def copy_code(folder: Path) -> tuple[Path, Path]:
-    """Copy the virtual environment and the package to where everybody can read them; (python, folder of the package)."""
-    shutil.copytree(sys.prefix, folder / "venv", symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(ROOT / "transports", folder / "transports", ignore=shutil.ignore_patterns("__pycache__"))
-    subprocess.run(["chmod", "-R", "a+rX", str(folder)], check=True)
-    return folder / "venv" / "bin" / "python", folder
-
-
-class House(NamedTuple):
-    """Everything that runs."""
-
-    plan: Plan
-    prosody: Prosody
-    ircd: Ircd
-    gateway: Gateway
-
-    @property
-    def servers(self) -> tuple[Server, ...]:
-        return self.prosody, self.ircd, self.gateway
-
-    def page(self, user: str = "") -> str:
-        return f"{self.prosody.http_url}/" + (f"?user={user}" if user else "")
-
-
-@contextlib.asynccontextmanager
-async def house(folder: Path, converse: Path) -> AsyncIterator[House]:
-    """Start everything, one after the other, with a line for each."""
-    plan = read((ROOT / "config.toml").read_text(encoding="utf-8"))
-    async with contextlib.AsyncExitStack() as stack:
-
-        async def start(server: Any, what: str) -> Any:
-            print(f"==>  {what}", flush=True)
-            return await stack.enter_async_context(server)
-
-        www = folder / "prosody" / "www"
-        make_page(www, converse, plan)
-        known = {"c2s_port": CLIENT_PORT, "component_port": plan.component_port, "http_port": WEB_PORT}
-        xmpp = on_known_ports(Prosody, **known)(folder / "prosody", {plan.domain: plan.secret}, ACCOUNTS, www=www)
-        await start(xmpp, "Prosody, the XMPP server, and the web client")
-        irc = ircd(folder / "ircd", plan)
-        await start(irc, f"{type(irc).__name__}, the IRC server")
-        await start(Greeter(irc.host, irc.port, CHANNEL), f"Somebody to talk to in {CHANNEL}")
-        text = plan.on(xmpp.component_port, irc.port)
-        bridge = await start(gateway(folder, text), f"The gateway, {plan.domain}")
-        yield House(plan, xmpp, irc, bridge)
-
-
-# The two ways to use it -----------------------------------------------------------------------------------------------
-
-
-def announcement(all_of_it: House, folder: Path) -> str:
-    plan = all_of_it.plan
-    accounts = "\n".join(
-        f"    {all_of_it.page(name if place else '')}{'' if place else '          '}  {name}@localhost, password {password}"
-        for place, (name, password) in enumerate(ACCOUNTS.items())
-    )
+def announcement(running: House, folder: Path) -> str:
+    """What a person is told: where to go, as whom, what else can be reached."""
+    pages = [(running.page(name), name, password) for name, password in ACCOUNTS.items()]
+    width = max(len(page) for page, *_ in pages)
+    lines = "\n".join(f"    {page:{width}}   {name}@localhost, password {password}" for page, name, password in pages)
+    host, irc_port, xmpp_port = process.HOST, running.ircd.port, running.prosody.c2s_port
     return f"""
-Open one of these in a browser (both, in two tabs, make two people) and press "Log in":
+Open in a browser (both, in two tabs, are two people; each logs in by itself):
 
-{accounts}
+{lines}
 
-You are in the IRC channel {CHANNEL} then, as {plan.room}.
-IRC clients find it at {all_of_it.ircd.host}:{all_of_it.ircd.port}, other XMPP clients log in at {process.HOST}:{all_of_it.prosody.c2s_port} (without TLS).
-Logs: {folder}. Ctrl-C ends everything and leaves nothing behind.
+Then you are in the IRC channel {CHANNEL}, which XMPP knows as
+    {running.plan.room}
+IRC clients reach it at {host} port {irc_port}, other XMPP clients log in at {host} port {xmpp_port}, without TLS.
+Logs are below {folder}. Ctrl-C ends everything and leaves nothing behind.
 """
 
 
-async def stay(all_of_it: House, stop: asyncio.Event) -> int:
-    """Until Ctrl-C; 1 when a server ends before."""
-    over = {asyncio.create_task(stop.wait()): ""}
-    for server in all_of_it.servers:
-        assert server.process is not None
-        over[asyncio.create_task(server.process.wait())] = server.name
-    done, rest = await asyncio.wait(over, return_when=asyncio.FIRST_COMPLETED)
-    for task in rest:
-        task.cancel()
-    if stop.is_set():
-        return 0
-    name = over[done.pop()]
-    raise LabError(f"{name} has ended by itself{next(s for s in all_of_it.servers if s.name == name).tail()}")
+async def until_one_ends(servers: Sequence[Server]) -> NoReturn:
+    """LabError, with the server's last words, as soon as one is no longer there."""
+    running = {asyncio.create_task(server.process.wait()): server for server in servers if server.process is not None}
+    try:
+        done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in running:
+            task.cancel()
+    server = running[done.pop()]
+    raise LabError(f"{server.name} has ended by itself{server.tail()}")
 
 
-async def run(options: argparse.Namespace, folder: Path, stop: asyncio.Event) -> int:
-    async with house(folder, options.converse) as all_of_it:
+async def run(options: argparse.Namespace, folder: Path) -> None:
+    """Either way; LabError when something does not work."""
+    async with house(folder, options.converse) as running:
         if options.check:
-            from lab.demo_check import check
-
-            return await check(all_of_it, folder, options.screenshot)
-        print(announcement(all_of_it, folder), flush=True)
-        return await stay(all_of_it, stop)
+            await check(running, folder, options.screenshot)
+        else:
+            print(announcement(running, folder), flush=True)
+            await until_one_ends(running.servers)
 
 
 async def until_told(options: argparse.Namespace) -> int:
-    """Run; a signal (Ctrl-C, TERM, the terminal closed) ends it in good order, however far it is."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
+    """Run; a signal (Ctrl-C, TERM, the terminal closed) ends it in good order, however far it is. The exit status."""
     with process.folder("transports-demo-") as folder:
-        work = asyncio.create_task(run(options, folder, stop))
-
-        def told(which: signal.Signals) -> None:
-            stop.set()
-            if which != signal.SIGINT or not work.done():
-                work.cancel()
-
+        work = asyncio.create_task(run(options, folder))
         for which in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(which, told, which)
+            asyncio.get_running_loop().add_signal_handler(which, end, work)
         try:
-            return await work
+            await work
         except asyncio.CancelledError:
             return 1 if options.check else 0
+        except LabError as error:
+            print(f"\nerror: {error}", file=sys.stderr, flush=True)
+            return 1
+        return 0
+
+
+def end(work: asyncio.Task[None]) -> None:
+    """Cancel `work`, once: a second Ctrl-C does not disturb the cleaning up."""
+    if not work.cancelling():
+        with contextlib.suppress(OSError):  # a terminal that is no longer there
+            print("\nEnding everything", flush=True)
+        work.cancel()
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m lab.demo", description=__doc__)
     parser.add_argument("--converse", type=Path, required=True, help="the dist directory of Converse.js")
     parser.add_argument("--check", action="store_true", help="try it with a headless Chromium; exit 0 or 1")
-    parser.add_argument("--screenshot", type=Path, help="with --check: where to save what Chromium shows")
+    parser.add_argument("--screenshot", type=Path, default=SCREENSHOT, help="where to save what Chromium shows")
     options = parser.parse_args()
     os.umask(0o022)
-    try:
-        return asyncio.run(until_told(options))
-    except LabError as error:
-        print(f"\nerror: {error}", file=sys.stderr)
-        return 1
+    return asyncio.run(until_told(options))
 
 
 if __name__ == "__main__":

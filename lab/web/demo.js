@@ -21,10 +21,12 @@ converse.initialize({
     auto_join_rooms: [{ jid: demo.room, nick: user.name }],
     auto_register_muc_nickname: false,
     view_mode: 'fullscreen',
-    theme: 'classic',
+    show_self_in_roster: false,
     allow_registration: false,
     muc_show_logs_before_join: true,
     colorize_username: true,
     use_system_emojis: true,
     loglevel: 'warn',
+    // A channel of IRC cannot be encrypted from end to end.
+    blacklisted_plugins: ['converse-omemo'],
 });
