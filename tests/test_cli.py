@@ -106,3 +106,16 @@ def test_as_a_module(config: Path) -> None:
     environ = {**os.environ, "LC_ALL": "C", "PYTHONIOENCODING": ""}
     done = subprocess.run(command, capture_output=True, cwd=ROOT, env=environ, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_something_unforeseen_is_one_line_and_exit_code_1(config: Path) -> None:
+    """A bridge's module without a `build`, here."""
+    config.write_text(GOOD + '[bridges.x]\nmodule = "email"\ndomain = "x.example.org"\n')
+    command = [sys.executable, "-m", "transports", "run", "--config", str(config)]
+    environ = {**os.environ, "JOURNAL_STREAM": "8:1"}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environ, timeout=60, check=False)
+    assert done.returncode == 1
+    [line] = [line for line in done.stderr.splitlines() if line.startswith("<2>")]
+    assert "stopped error=\"AttributeError: module 'email' has no attribute 'build'\" at=" in line
+    assert "Traceback" not in done.stderr
+    assert CANARY not in done.stderr

@@ -447,6 +447,7 @@ NOTES = [
     ("[xmpp]\nhost = 'xmpp.example.org'", "[xmpp] everything goes to xmpp.example.org unencrypted"),
     ("[xmpp]\nusers = ['*']", "[xmpp] users: everybody who can reach your XMPP server"),
     ("[http]\nlisten = '127.0.0.1:1'", "[http] has no effect in this version"),
+    ("[xmpp]\nadmins = ['me@example.org']", "[xmpp] admins has no effect in this version"),
     ("[irc]\npersistent = true", "[irc] persistent has no effect in this version"),
     ("[irc.networks.x]\npersistent = true", "[irc] persistent has no effect in this version"),
     ("[irc.networks.'x.org']\npassword = 'x'\ntls = 'off'", "the server's password may travel unencrypted: tls is off"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from pathlib import Path
@@ -59,7 +59,7 @@ NO_BRIDGE_YET: Final[dict[str, type[Section]]] = {"sms": Sms, "smtp": Smtp}
 
 #: Sections and keys that are checked and have no effect in this version.
 NO_EFFECT_YET: Final = ("http", "files")
-NO_EFFECT_YET_IRC: Final = ("persistent", "raw", "identd")
+NO_EFFECT_YET_KEYS: Final = {"xmpp": ("admins",), "irc": ("persistent", "raw", "identd")}
 
 #: A component secret shorter than this can be guessed by whoever reaches the server's component port.
 _SHORT_SECRET: Final = 16
@@ -314,9 +314,11 @@ class _Loading:
         """Say which of the keys that are set do nothing in this version."""
         self._notes += [f"[{name}] has no effect in this version" for name in NO_EFFECT_YET if name in self._raw]
         networks = [table for _, table in self._tables("irc", dict(self._table("irc")), "networks")]
-        for key in NO_EFFECT_YET_IRC:
-            if any(key in table for table in (self._table("irc"), *networks)):
-                self._notes.append(f"[irc] {key} has no effect in this version")
+        for name, keys in NO_EFFECT_YET_KEYS.items():
+            tables = [self._table(name), *(networks if name == "irc" else [])]
+            self._notes += [
+                f"[{name}] {key} has no effect in this version" for key in keys if any(map(_set(key), tables))
+            ]
 
     # What spans sections ------------------------------------------------------------------------------------------
 
@@ -373,6 +375,11 @@ def _notes(xmpp: Xmpp, store: Store, irc: Irc | None) -> Iterator[str]:
     for settings in map(irc.network, irc.networks) if irc else ():
         if settings.password and settings.tls != "require" and not _on_this_machine(settings.address):
             yield f"[irc.networks.{settings.name}] the server's password may travel unencrypted: tls is {settings.tls}"
+
+
+def _set(key: str) -> Callable[[Mapping[str, Any]], bool]:
+    """Whether a table sets `key` to something; an empty list sets nothing."""
+    return lambda table: table.get(key) not in (None, [])
 
 
 def _weak_secrets(config: Config) -> Iterator[str]:

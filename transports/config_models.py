@@ -108,11 +108,10 @@ class Network(Link):
 
 
 class IrcLimits(Section):
-    """Per user: networks at a time; per user and network: channels, and lines that wait to be sent."""
+    """Per user: networks at a time; per user and network: channels."""
 
     networks: kind.Count = 5
     channels: kind.Count = 50
-    lines: kind.Count = 500
 
 
 _THROTTLE: Final = kind.Rate(5, 0.5)
