@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -119,3 +120,24 @@ def test_something_unforeseen_is_one_line_and_exit_code_1(config: Path) -> None:
     assert "stopped error=\"AttributeError: module 'email' has no attribute 'build'\" at=" in line
     assert "Traceback" not in done.stderr
     assert CANARY not in done.stderr
+
+
+def test_run_tells_systemd_and_ends_when_asked(config: Path) -> None:
+    """Without an XMPP server: READY=1 comes when the retries run, SIGTERM is exit code 0."""
+    config.write_text(GOOD.replace("[xmpp]", "[xmpp]\nport = 1"))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(config.parent / "notify"))
+        systemd.settimeout(30)
+        environ = {**os.environ, "NOTIFY_SOCKET": str(config.parent / "notify")}
+        command = [sys.executable, "-m", "transports", "run", "--config", str(config)]
+        with subprocess.Popen(command, cwd=ROOT, env=environ, stderr=subprocess.PIPE, text=True) as gateway:
+            try:
+                while b"READY=1" not in systemd.recv(1000):
+                    pass
+                gateway.terminate()
+                _, err = gateway.communicate(timeout=30)
+            finally:
+                gateway.kill()
+    assert gateway.returncode == 0
+    assert "cannot connect" in err
+    assert CANARY not in err

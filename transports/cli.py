@@ -76,9 +76,9 @@ def _run(config: Config, level: str) -> int:
     for note in config.notes:
         logger.info(log.kv("configuration", note=note))
     try:
-        from transports import app
+        from transports.app import run  # here: `check` is not to load what runs the gateway
 
-        return app.run(config) or OK
+        return run(config)
     except KeyboardInterrupt:
         return OK
     except Exception as error:
