@@ -19,7 +19,7 @@ from transports.errors import LegacyError
 from transports.events import Address, Say, SetSubject
 from transports.ports import Bridge, LiveBridge
 from transports.visitor import FATAL, Visitor
-from transports.xmpp import write, xml
+from transports.xmpp import disco, write, xml
 from transports.xmpp.address import from_local
 from transports.xmpp.read import Iq, Message, Presence
 
@@ -206,13 +206,31 @@ class Wing:
             return
         if self.durable is not None and kind == "":
             self.durable.available(presence.sender.partition("/")[0])
-        if kind not in ("", "unavailable") or not presence.to.local:
+        if not presence.to.local:
+            self._contact(presence)
+            return
+        if kind not in ("", "unavailable"):
             return
         try:
             self._at_room(presence, self.address(presence.to.local))
         except LegacyError as error:
             if kind == "":
                 self._refuse("presence", presence, error)
+
+    def _contact(self, presence: Presence) -> None:
+        """The gateway as a contact: it is there for whoever may use it, and says by its caps what it is (XEP-0115)."""
+        answers = {"subscribe": ("subscribed", ""), "probe": ("",), "unsubscribe": ("unsubscribed", "unavailable")}
+        for kind in answers.get(presence.type, ()):
+            typed = f" type='{kind}'" if kind else ""
+            caps = "" if kind else self.caps()
+            self.send(f"{self.door.opening('presence', self.bridge.domain, presence.sender, typed)}>{caps}</presence>")
+
+    def caps(self) -> str:
+        """The `<c/>` of the gateway's own presence; what its hash stands for is what disco#info of the domain answers."""
+        address = self.bridge.address("")
+        identity = self.bridge.identity(address)
+        features = disco.features(address.kind, self.bridge.can(address), identity.category)
+        return disco.caps(disco.Place(identity, features))
 
     def _at_room(self, presence: Presence, address: Address) -> None:
         if presence.type == "unavailable":

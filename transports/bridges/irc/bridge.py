@@ -10,7 +10,9 @@ import hashlib
 import hmac
 import logging
 import ssl
+import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final
 
@@ -211,11 +213,18 @@ class IrcBridge:
         while True:
             await asyncio.sleep(1)
             now = loop.time()
+            fresh = _minutes(time.time())
             for link in list(self.links):
+                link.net.fresh = fresh
                 try:
                     link.tick(now)
                 except Exception:
                     log.exception("a link to %s failed at its timer", link.settings.name)
+
+
+def _minutes(now: float) -> tuple[str, ...]:
+    """This minute and its neighbours, as server-time spells them."""
+    return tuple(datetime.fromtimestamp(now + shift, UTC).strftime("%Y-%m-%dT%H:%M") for shift in (0, -50, 50))
 
 
 def _tls_context(ca: str, pinned: bool) -> ssl.SSLContext:

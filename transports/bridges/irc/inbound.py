@@ -41,6 +41,8 @@ from transports.events import (
 
 #: A nick longer than this (bytes) is no nick that any client could show or any JID could hold; its lines are dropped.
 NICK_LIMIT: Final = 128
+#: Seconds after which a line counts as late (XEP-0203), and its time is shown.
+LATE: Final = 60.0
 _CONTROL: Final = re.compile("[\x00-\x1f]")
 _SPLIT_QUIT: Final = re.compile(r"[A-Za-z0-9.*-]+\.[A-Za-z0-9*-]+ [A-Za-z0-9.*-]+\.[A-Za-z0-9*-]+")
 VERSION: Final = "Transports (XMPP gateway)"
@@ -52,15 +54,16 @@ def feed(net: Network, line: str, now: float) -> None:
     tagged = ""
     if line[:1] == "@":
         tagged = line
-        _, _, line = line.partition(" ")
+        tags, _, line = line.partition(" ")
         line = line.lstrip(" ")
+        at = tags.find("time=") + 5
+        if tags[at : at + 16] not in net.fresh:
+            when = _late(net, server_time(parse(tagged).tags), now)
     if line[:1] == ":":
         source, _, rest = line.partition(" ")
         command, _, rest = rest.partition(" ")
         hot = _HOT.get(command)
         if hot is not None and rest[:1] != " ":
-            if tagged:
-                when = server_time(parse(tagged).tags)
             hot(net, source[1:], rest, when)
             return
     parsed = parse(tagged or line)
@@ -69,6 +72,11 @@ def feed(net: Network, line: str, now: float) -> None:
         handler(net, parsed, now)
     else:
         _other(net, parsed)
+
+
+def _late(net: Network, sent: float | None, now: float) -> float | None:
+    """The server's time of a line, where it is worth showing: playback of a bouncer, not a second's delay."""
+    return sent if sent is not None and net.epoch + now - sent > LATE else None
 
 
 # The hot way: source without its colon, the rest of the line after the command ---------------------------------------
@@ -272,7 +280,7 @@ def _topic(net: Network, line: Line, now: float) -> None:
     if channel is None:
         return
     nick = _nick_of(line.source)
-    channel.subject = Subject(_plain(line.params[1]), nick, now)
+    channel.subject = Subject(_plain(line.params[1]), nick, net.epoch + now)
     if nick == net.nick and channel.topics:
         done = channel.topics.pop(0)
         net.tell(Echoed(done.room, done.by, done.id))

@@ -69,6 +69,8 @@ class Network:
 
     server   its name as users write it, e.g. `irc.libera.chat`
     tell     takes the facts
+    epoch    seconds since the epoch when the clock that is handed in was 0
+    fresh    the minutes ("2026-11-21T00:29") of server-time that are now, so that live lines are known at a glance
     line     takes the lines
     """
 
@@ -78,9 +80,11 @@ class Network:
         "by_name",
         "channels",
         "covered",
+        "epoch",
         "fence",
         "fences",
         "fixed",
+        "fresh",
         "host",
         "isupport",
         "joins",
@@ -109,6 +113,8 @@ class Network:
         self.by_name: dict[str, Channel] = {}
         self.joins: dict[Address, tuple[Join, float]] = {}
         self.renames: deque[Rename] = deque()
+        self.epoch = 0.0
+        self.fresh: tuple[str, ...] = ()
         self.awaiting: deque[tuple[Say, float]] = deque()
         self.covered = 0
         self.fence = ""

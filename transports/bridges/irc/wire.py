@@ -12,6 +12,7 @@ import hashlib
 import logging
 import socket
 import ssl
+import time
 from collections.abc import Callable, Iterator
 from ipaddress import ip_address
 from typing import Any, Final
@@ -135,6 +136,7 @@ class Link:
         self.on_end = on_end
         self.loop = reactor.loop
         self.net = Network(settings.name, tell, self, fixed)
+        self.net.epoch = time.time() - self.loop.time()
         self.connection = Connection(reactor, self)
         self.buffer = Buffer()
         self.flow = Flow(settings.throttle.burst, settings.throttle.per_second)
