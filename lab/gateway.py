@@ -7,7 +7,9 @@ import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from lab.process import Server, python
+from lab.domain import SECRET, XmppServer
+from lab.ircd import Ircd
+from lab.process import Server, free_ports, python
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -72,6 +74,37 @@ class Gateway(Server):
         """Send a signal to the process and go on (SIGSTOP, SIGCONT, SIGHUP)."""
         assert self.process is not None
         self.process.send_signal(which)
+
+
+def settings(
+    server: XmppServer,
+    ircd: Ircd | None = None,
+    *,
+    domain: str = "irc.localhost",
+    tls: bool = False,
+    changes: Mapping[str, Mapping[str, Value]] | None = None,
+) -> dict[str, dict[str, Value]]:
+    """config.toml for a server and an IRC server of the lab, as tables; nothing in it slows a test.
+
+    tls         verified TLS to the IRC server instead of a plain connection
+    changes     keys per section that replace or add: {"irc": {"server": "irc.test"}} is fixed-server mode
+    """
+    listen, admin = free_ports(2)
+    tables: dict[str, dict[str, Value]] = {
+        "xmpp": {"host": server.host, "port": server.component_port, "secret": SECRET},
+        "http": {"listen": f"{server.host}:{listen}", "admin": f"{server.host}:{admin}"},
+        "irc": {"domain": domain, "throttle": 0, "connect_rate": 0},
+    }
+    if ircd is not None:
+        network: dict[str, Value] = {"address": ircd.host, "ports": [ircd.port], "tls": "off"}
+        if tls:
+            network = {"address": ircd.host, "tls_ports": [ircd.tls_port], "tls": "require", "ca": str(ircd.ca)}
+        if ircd.password:
+            network["password"] = ircd.password
+        tables["irc"]["networks"] = {ircd.server_name: network}
+    for section, keys in (changes or {}).items():
+        tables.setdefault(section, {}).update(keys)
+    return tables
 
 
 def toml(tables: Config) -> str:

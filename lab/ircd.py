@@ -27,7 +27,7 @@ class Ircd(Server):
     password        the connection password (PASS), if any
     """
 
-    package = ""
+    ready = ""
 
     def __init__(
         self, directory: Path, *, server_name: str = "irc.test", flood: bool = False, password: str | None = None
@@ -54,17 +54,19 @@ class Ircd(Server):
         raise NotImplementedError
 
     async def until_ready(self) -> None:
-        await self.until_accepts(self.port, self.tls_port)
+        await self.until_log(self.ready)
 
 
 class Ngircd(Ircd):
     """async with Ngircd(directory) as ircd: ircd.host, ircd.port, ircd.tls_port, ircd.ca
 
     It handles ten lines of a client in one turn and may wait a second for the next turn when nothing else happens; over TLS
-    what is left of a longer burst waits until the client sends more. Bursts belong to InspIRCd.
+    what is left of a longer burst waits until the client sends more. Its listen queue is short: of dozens of connections
+    opened in the same moment some are lost. Bursts belong to InspIRCd.
     """
 
     name = "ngircd"
+    ready = r'Server ".*" \(on ".*"\) ready'
     # It ends at SIGTERM; a half-open connection can hold it for seconds.
     stop_timeout = 3.0
 
@@ -124,9 +126,11 @@ class Inspircd(Ircd):
 
     IRCv3: message-tags, server-time, msgid, echo-message, labeled-response, batch, account-tag, away-notify, extended-join,
     multi-prefix, userhost-in-names, setname, chghost, invite-notify, cap-notify. Prefixes: ~&@%+.
+    It lets people in on a timer, up to a second after they gave their names.
     """
 
     name = "inspircd"
+    ready = "InspIRCd is now running as"
     FOLDERS: Sequence[str] = ("/usr/lib/inspircd/modules", "/usr/lib/*/inspircd/modules", "/usr/lib/*/inspircd")
     MODULES: Sequence[str] = (
         "cap", "ircv3", "ircv3_accounttag", "ircv3_batch", "ircv3_capnotify", "ircv3_chghost", "ircv3_ctctags",
@@ -175,7 +179,7 @@ class Inspircd(Ircd):
 <dns server="127.0.0.1" timeout="1">
 <files motd="{self.dir / "motd.txt"}">
 <channels users="100000" opers="100000">
-<options prefixquit="Quit: " defaultmodes="nt" hostintopic="yes" casemapping="rfc1459" syntaxhints="no" splitwhois="no"
+<options prefixquit="Quit: " defaultmodes="not" hostintopic="yes" casemapping="rfc1459" syntaxhints="no" splitwhois="no"
  announcets="yes" pingwarning="15" allowzerolimit="no">
 <security maxtargets="20" hideserver="" flatlinks="no" hidesplits="no" hidebans="no" userstats="Pu" restrictbannedusers="yes">
 <performance softlimit="100000" somaxconn="1024" netbuffersize="65534" quietbursts="yes" clonesonconnect="no">

@@ -198,7 +198,7 @@ class Server:
 
     async def _spawn(self) -> asyncio.subprocess.Process:
         argv = [program("setpriv", "util-linux"), "--pdeathsig", "KILL"]
-        environment = {**os.environ, "HOME": str(self.dir), "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
+        environment = {**os.environ, "HOME": str(self.dir), "TMPDIR": str(self.dir), "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
         if self.user is not None:
             account = pwd.getpwnam(self.user)
             argv += [f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups"]
