@@ -75,8 +75,8 @@ def test_a_module_imports_from_its_own_floor_and_below(module: str) -> None:
             if not inner or (HOUSE / inner.replace(".", "/")).is_dir():
                 continue  # an empty __init__
             assert floor(inner) <= level, f"{module} (floor {level}) imports {inner} (floor {floor(inner)})"
-            strangers = wing(inner) != wing(module) and (wing(module) or wing(inner).startswith("bridges"))
-            assert not wing(inner) or not strangers or level == 4, f"{module} imports {inner}, of another wing"
+            if wing(inner) not in ("", wing(module)) and level < 4:
+                assert (wing(module), wing(inner)) == ("", "xmpp"), f"{module} imports {inner}, of another wing"
         elif root in sys.stdlib_module_names:
             assert level > 1 or root not in IMPURE, f"{module} is pure and imports {name}"
         else:
