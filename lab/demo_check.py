@@ -19,7 +19,7 @@ USER = "alice"
 WITNESS = "ada"
 QUESTION = "Hello from a browser 👋 Does this arrive on IRC?"
 ANSWER = "It does, alice. I am ada, on plain old IRC: no XMPP here."
-FIGURES = ".chat-msg__text"
+MESSAGES = ".chat-msg__text"
 OCCUPANTS = ".occupant-list"
 
 
@@ -65,9 +65,15 @@ async def talk(page: Page, ada: Person, running: House) -> None:
         await page.press("Enter")
         await ada.until(arrived)
     with step("the page shows it, and the greeter's answer from IRC", running):
-        await page.until_text(FIGURES, QUESTION)
-        await page.until_text(FIGURES, f"hello, {USER}! you said: {QUESTION}")
+        await page.until_text(MESSAGES, f"hello, {USER}! you said: {QUESTION}")
     with step(f"the page shows what {WITNESS} says on IRC", running):
         await ada.say(CHANNEL, ANSWER)
-        await page.until_text(FIGURES, ANSWER)
+        await page.until_text(MESSAGES, ANSWER)
+    with step("in the order in which it was said", running):
+        in_order(await page.text(MESSAGES), QUESTION, f"hello, {USER}!", ANSWER)
 
+
+def in_order(shown: list[str], *wanted: str) -> None:
+    """AssertionError unless the texts that begin with `wanted` are shown in that order."""
+    places = [next(place for place, text in enumerate(shown) if text.startswith(beginning)) for beginning in wanted]
+    assert places == sorted(places), f"the page shows {shown}"

@@ -27,6 +27,7 @@ from lab.prosody import Prosody
 ROOT = Path(__file__).resolve().parent.parent
 ACCOUNTS = {"alice": "alicepw", "bob": "bobpw"}
 CHANNEL = "#transports"
+TOPIC = "A channel on IRC, seen from XMPP. Say hello!"
 WEB_PORT = 5280
 CLIENT_PORT = 5222
 
@@ -63,7 +64,9 @@ def read(text: str) -> Plan:
         xmpp = tables["xmpp"]
         return Plan(text, xmpp["port"], xmpp["secret"], tables["irc"]["domain"], network, values["ports"][0])
     except (tomllib.TOMLDecodeError, KeyError, StopIteration) as error:
-        raise LabError(f"config.toml is not what the demo works with ({error!r}); git diff config.toml shows why") from None
+        raise LabError(
+            f"config.toml is not what the demo works with ({error!r}); git diff config.toml shows why"
+        ) from None
 
 
 class OnKnownPorts:
@@ -182,7 +185,8 @@ async def house(folder: Path, converse: Path) -> AsyncIterator[House]:
         await start(xmpp, "Prosody, the XMPP server, and the web client")
         irc = ircd(folder / "ircd", plan)
         await start(irc, f"{irc.name}, the IRC server")
-        await start(Greeter(irc.host, irc.port, channels=[CHANNEL]), f"Somebody to talk to in {CHANNEL}")
+        greeter = await start(Greeter(irc.host, irc.port, channels=[CHANNEL]), f"Somebody to talk to in {CHANNEL}")
+        await greeter.send(f"TOPIC {CHANNEL} :{TOPIC}")
         text = plan.on(xmpp.component_port, irc.port)
         bridge = await start(gateway(folder, text), f"The gateway, {plan.domain}")
         yield House(plan, xmpp, irc, bridge)
