@@ -10,10 +10,11 @@ class Channel:
 
     entered   the whole member list has arrived (366) and the gateway was told
     present   our own JOIN came back
-    asked     somebody of the user's clients wants to be here (False: the server put us in)
+    asked     somebody of the user's clients wants to be here (False: the server put us in, or we are leaving)
+    parts     our PARTs that are not answered yet: until then nothing that comes is about a new stay
     """
 
-    __slots__ = ("address", "asked", "ban", "entered", "key", "members", "name", "present", "subject", "topics")
+    __slots__ = ("address", "asked", "ban", "entered", "key", "members", "name", "parts", "present", "subject", "topics")
 
     def __init__(self, name: str, address: Address, key: str = "", asked: bool = True) -> None:
         self.name = name
@@ -22,6 +23,7 @@ class Channel:
         self.asked = asked
         self.present = False
         self.entered = False
+        self.parts = 0
         self.members: dict[str, Rank] = {}
         self.subject = Subject("")
         self.ban = ("", "")

@@ -170,8 +170,21 @@ def _names(net: Network, source: str, rest: str, when: float | None) -> None:
 def _part(net: Network, source: str, rest: str, when: float | None) -> None:
     name, _, reason = rest.partition(" ")
     channel = net.find(name.removeprefix(":"))
-    if channel is not None:
-        _gone(net, channel, _nick_of(source), "left", _plain(_trailing(reason)))
+    nick = _nick_of(source)
+    if channel is None:
+        return
+    if nick == net.nick and channel.parts:
+        _parted(net, channel)
+    else:
+        _gone(net, channel, nick, "left", _plain(_trailing(reason)))
+
+
+def _parted(net: Network, channel: Channel) -> None:
+    """A PART of ours was answered; somebody may have asked for the channel again in the meantime."""
+    channel.parts -= 1
+    channel.present = False
+    if not channel.parts and not channel.asked:
+        net.remove(channel)
 
 
 def _quit(net: Network, source: str, rest: str, when: float | None) -> None:
@@ -290,7 +303,7 @@ def _topic(net: Network, line: Line, now: float) -> None:
 
 def _names_end(net: Network, line: Line, now: float) -> None:
     channel = net.find(line.params[1])
-    if channel is None or not channel.present or channel.entered:
+    if channel is None or not channel.present or channel.entered or channel.parts:
         return
     channel.entered = True
     net.joins.pop(channel.address, None)
@@ -411,6 +424,9 @@ def _error_numeric(net: Network, line: Line) -> bool:
     """Whether the error numeric belonged to a join, a message, a subject or a nick change of ours."""
     subject = line.params[1] if len(line.params) > 2 else ""
     channel = net.find(subject)
+    if channel is not None and channel.parts and line.command in ("403", "442"):
+        _parted(net, channel)
+        return True
     if channel is not None and not channel.present and line.command in JOIN_ERRORS:
         net.refuse(channel, error_for(line.command, line.params, JOIN_ERRORS))
         return True

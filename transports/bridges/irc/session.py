@@ -149,7 +149,7 @@ class Network:
             self.tell(Refused(command.room, LegacyError("item-not-found", words)))
             return
         channel = self.find(name)
-        if channel is None:
+        if channel is None or (channel.parts and not channel.asked):
             self._send_joins([(command, now)])
         elif channel.address != command.room and channel.asked:
             self.tell(SameRoom(channel.address, command.room))
@@ -166,7 +166,7 @@ class Network:
         for command, now in sorted(commands, key=lambda item: not item[0].password):
             name, _ = irc_address.split(command.room, self.fixed)
             known = self.find(name)
-            if known is not None:
+            if known is not None and known.asked:
                 if known.address != command.room:
                     self.tell(SameRoom(known.address, command.room))
                 continue
@@ -177,7 +177,10 @@ class Network:
                 self.tell(Refused(command.room, LegacyError("not-acceptable", words)))
                 continue
             self.joins[command.room] = (command, now)
-            self.add(Channel(name, command.room, command.password))
+            if known is None:
+                self.add(Channel(name, command.room, command.password))
+            else:
+                known.address, known.key, known.asked = command.room, command.password, True
             if names and sum(map(len, names)) + sum(map(len, keys)) + len(name) + len(command.password) > JOIN_BATCH:
                 self._send_join(names, keys)
                 names, keys = [], []
@@ -193,7 +196,9 @@ class Network:
             for name in names:
                 channel = self.find(name)
                 if channel is not None:
-                    self.refuse(channel, LegacyError("resource-constraint", "Too much waits to be sent to IRC already."))
+                    self.refuse(
+                        channel, LegacyError("resource-constraint", "Too much waits to be sent to IRC already.")
+                    )
 
     def _leave(self, command: Leave) -> None:
         self.joins.pop(command.room, None)
@@ -203,8 +208,12 @@ class Network:
             return
         for command_lost in self.line.unqueue(channel.name):
             self.fail(command_lost, LegacyError("recipient-unavailable", "You left the channel before this was sent."))
-        self.line.queue("", [Outgoing(write.part(channel.name, _one_line(command.reason, 200)))])
-        self.remove(channel)
+        self.joins.pop(channel.address, None)
+        channel.asked = channel.entered = False
+        channel.parts += 1
+        line = write.part(channel.name, _one_line(command.reason, 200))
+        if not self.line.queue("", [Outgoing(line)]):
+            self.line.write(line)
 
     def _rename(self, command: Rename) -> None:
         try:
@@ -294,7 +303,7 @@ class Network:
 
     def lost(self, error: LegacyError) -> None:
         """The connection is gone; every room, every waiting client and every unconfirmed message hears of it."""
-        self.ready = False
+        was_up, self.ready = self.ready, False
         self.refuse_all(error)
         for channel in list(self.channels.values()):
             self.remove(channel)
@@ -309,12 +318,13 @@ class Network:
         for rename in self.renames:
             self.tell(Failed(rename, error))
         self.renames.clear()
-        self.tell(Down(irc_address.server(self.server, self.fixed), error))
+        self.tell(Down(irc_address.server(self.server, self.fixed), error if was_up else None))
 
     @property
     def idle(self) -> bool:
         """No channel is left and none is wanted: the connection has no purpose any more."""
-        return not self.channels and not self.joins and not self.awaiting and not self.renames
+        wanted = any(channel.asked for channel in self.channels.values())
+        return not wanted and not self.joins and not self.awaiting and not self.renames
 
     # Confirmation -------------------------------------------------------------------------------------------------
 

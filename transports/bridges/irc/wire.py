@@ -173,6 +173,9 @@ class Link:
     async def _connect(self) -> None:
         try:
             await self.slot()
+            if self.net.idle:  # all have left while we waited for our turn
+                self.close("")
+                return
             await self._reach()
         except LegacyError as error:
             self._fail(error)
@@ -207,7 +210,9 @@ class Link:
         if not self.settings.private_addresses:
             addresses = [address for address in addresses if ip_address(address.partition("%")[0]).is_global]
             if not addresses:
-                words = f"{self.settings.name} is on a private network; only the operator can open such a server to you."
+                words = (
+                    f"{self.settings.name} is on a private network; only the operator can open such a server to you."
+                )
                 raise LegacyError("not-allowed", words)
         return addresses
 
@@ -373,8 +378,11 @@ class Link:
     def _tick_registering(self, now: float) -> None:
         if self.connection.transport is None or now - self.since < REGISTER_WITHIN:
             return
-        error = LegacyError("remote-server-timeout", f"{self.settings.name} did not finish its greeting in time.")
-        self._fail(error)
+        if self.net.idle:
+            self.close("")
+        else:
+            words = f"{self.settings.name} did not finish its greeting in time."
+            self._fail(LegacyError("remote-server-timeout", words))
 
     def pause(self) -> None:
         transport = self.connection.transport
@@ -425,7 +433,9 @@ class Link:
         if self.task is not None and self.task is not asyncio.current_task():
             self.task.cancel()
         for command in self.flow.clear():
-            self.net.fail(command, LegacyError("remote-server-timeout", "The connection to IRC ended before this was sent."))
+            self.net.fail(
+                command, LegacyError("remote-server-timeout", "The connection to IRC ended before this was sent.")
+            )
         self.on_end(self)
 
 
