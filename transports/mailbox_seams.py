@@ -1,0 +1,120 @@
+"""What a mailbox is plugged into, and its bounds. Types only; `mailbox.py` explains how they work together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from transports.errors import LegacyError
+from transports.events import Said, Say
+from transports.xmpp.fence import Ping
+
+if TYPE_CHECKING:
+    from transports.store.journal import Row
+
+log = logging.getLogger(__name__)
+
+
+class FarSide(Protocol):
+    """The part of a durable bridge that the mailbox uses. `command.id` is the journal row's id: unique, ours, the same at
+    every attempt, so it may serve as the far side's idempotency key."""
+
+    async def send(self, user: str, command: Say) -> Sequence[str]:
+        """Hand a message on; the far side's ids. LegacyError: `certain` False means that it may have arrived."""
+        ...
+
+    async def find(self, user: str, command: Say) -> Sequence[str] | None:
+        """Look up a message whose outcome is unknown (crash, timeout, uncertain error).
+
+        Its ids when the far side has it; None when it certainly has not, or when a repeat does no harm: it is sent again.
+        LegacyError with retry_after: cannot tell now, ask again; without: nobody can tell, the sender is told so.
+        """
+        ...
+
+
+class Seams(NamedTuple):
+    """The gateway's side of a mailbox. All are plain functions; what they raise is logged and contained."""
+
+    #: Write stanza text to the bridge's component stream; False when the stream is down.
+    send_xmpp: Callable[[str], bool]
+    #: The stanza of an incoming row (`row.event` is a Said): `id` must be row.id, `to` the owner (any of its JIDs).
+    render: Callable[[Row], str]
+    #: The XEP-0199 iq of type get, from the bridge's domain.
+    render_ping: Callable[[Ping], str]
+    #: The far side has a Say, under these ids: (user, the command as posted, ids).
+    on_sent: Callable[[str, Say, Sequence[str]], None]
+    #: A Say was given up: (user, the command as posted, error). The sender gets an error stanza.
+    on_failed: Callable[[str, Say, LegacyError], None]
+    #: A Said was refused for good by the user's server: (user, fact, error). The far side is told where it can be.
+    on_refused: Callable[[str, Said, LegacyError], None]
+
+
+class Limits(NamedTuple):
+    """Bounds and times (seconds) of one bridge's mailbox."""
+
+    queue: int = 1000  # open rows per user and direction
+    window: int = 100  # rows per user on their way over the stream
+    flying: int = 2000  # rows of all users on their way over the stream
+    page: int = 50  # rows per user read from the journal at once
+    sends: int = 20  # messages being handed to the far side at once
+    sends_per_user: int = 4
+    send_timeout: float = 120.0
+    patience: float = 30.0  # a fence is repeated after this
+    retry_gap: float = 5.0  # a refused row is not written again before this, then twice that …
+    retry_gap_max: float = 300.0
+    retry_after: float = 60.0  # … nor, without a sign of the user, before this, then twice that …
+    retry_after_max: float = 6 * 3600.0
+    bounces: int = 3  # a late bounce of a permanent kind is retried this often
+    expire_in: float = 5 * 86400.0  # a row that is temporarily refused is given up after this
+    expire_out: float = 86400.0
+    keep_body: float = 86400.0
+    keep_row: float = 30 * 86400.0  # dead letters, and how long a repeated key is recognised
+    sweep: float = 15.0  # how often due retries are looked for
+    purge: float = 600.0
+
+
+class Tasks:
+    """Tasks with an owner: each is awaited, what it raises is logged once."""
+
+    def __init__(self) -> None:
+        self._running: set[asyncio.Task[None]] = set()
+
+    def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    async def end(self, within: float = 0.0) -> None:
+        """Wait up to `within` seconds for what runs, then cancel it and wait for that."""
+        if self._running and within > 0:
+            await asyncio.wait(self._running, timeout=within)
+        while self._running:
+            for task in self._running:
+                task.cancel()
+            await asyncio.wait(self._running)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("mailbox: a task failed", exc_info=task.exception())
+
+
+def told(callback: Callable[..., None], *arguments: object) -> None:
+    """Call a seam that only listens."""
+    try:
+        callback(*arguments)
+    except Exception:
+        log.exception("mailbox: a listener failed")
+
+
+def noted(future: asyncio.Future[Any]) -> None:
+    """Let a journal entry go through by itself; its failure is logged (the row is then repeated, under the same id)."""
+    future.add_done_callback(_note)
+
+
+def _note(future: asyncio.Future[Any]) -> None:
+    if not future.cancelled() and future.exception() is not None:
+        log.error("mailbox: the journal cannot be written: %s", future.exception())
