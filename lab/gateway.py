@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 from lab.domain import SECRET, XmppServer
 from lab.ircd import Ircd
-from lab.process import Server, free_ports, python
+from lab.process import Server, python
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -53,6 +53,7 @@ class Gateway(Server):
     def prepare(self) -> None:
         text = self.config if isinstance(self.config, str) else toml(self.config)
         self.config_path.write_text(text, encoding="utf-8")
+        self.config_path.chmod(0o600)
 
     def command(self) -> list[str]:
         return [*self._command, str(self.config_path)]
@@ -76,6 +77,10 @@ class Gateway(Server):
         self.process.send_signal(which)
 
 
+# What the fixture `gateway` of the tests gives: await gateway(server, ircd, changes={…}, options={…}).
+StartGateway = Callable[..., Awaitable[Gateway]]
+
+
 def settings(
     server: XmppServer,
     ircd: Ircd | None = None,
@@ -89,10 +94,8 @@ def settings(
     tls         verified TLS to the IRC server instead of a plain connection
     changes     keys per section that replace or add: {"irc": {"server": "irc.test"}} is fixed-server mode
     """
-    listen, admin = free_ports(2)
     tables: dict[str, dict[str, Value]] = {
         "xmpp": {"host": server.host, "port": server.component_port, "secret": SECRET},
-        "http": {"listen": f"{server.host}:{listen}", "admin": f"{server.host}:{admin}"},
         "irc": {"domain": domain, "throttle": 0, "connect_rate": 0},
     }
     if ircd is not None:

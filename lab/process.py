@@ -93,14 +93,23 @@ def folder(prefix: str = "lab-") -> Iterator[Path]:
 
 
 def group_alive(group: int) -> bool:
-    """Whether any process of the group still exists (zombies do not count: they are only waiting for us)."""
+    """Whether any process of the group still runs; one that has ended and waits to be reaped, by whomever, does not."""
     try:
         os.killpg(group, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
-        return True
-    return True
+        pass
+    return any(_runs_in(group, Path("/proc", name)) for name in os.listdir("/proc") if name.isdigit())
+
+
+def _runs_in(group: int, process: Path) -> bool:
+    """Whether /proc/PID is of a live process of the group (proc(5), stat: state is the third field, pgrp the fifth)."""
+    try:
+        state, _, found = (process / "stat").read_text().rpartition(")")[2].split()[:3]
+    except (OSError, ValueError):
+        return False
+    return int(found) == group and state not in "ZX"
 
 
 class Server:
@@ -198,7 +207,13 @@ class Server:
 
     async def _spawn(self) -> asyncio.subprocess.Process:
         argv = [program("setpriv", "util-linux"), "--pdeathsig", "KILL"]
-        environment = {**os.environ, "HOME": str(self.dir), "TMPDIR": str(self.dir), "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
+        environment = {
+            **os.environ,
+            "HOME": str(self.dir),
+            "TMPDIR": str(self.dir),
+            "LANG": "C.UTF-8",
+            "LC_ALL": "C.UTF-8",
+        }
         if self.user is not None:
             account = pwd.getpwnam(self.user)
             argv += [f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups"]
@@ -247,7 +262,9 @@ class Server:
 
     def tail(self) -> str:
         """The last lines of log and output, ready to be put behind an error's text."""
-        said = [line for path in dict.fromkeys((self.log, self.output)) for line in _read(path).splitlines()[-TAIL_LINES:]]
+        said = [
+            line for path in dict.fromkeys((self.log, self.output)) for line in _read(path).splitlines()[-TAIL_LINES:]
+        ]
         return "; it said:\n    " + "\n    ".join(said) if said else "; it said nothing"
 
     def rss(self) -> int:

@@ -11,7 +11,7 @@ A server that is not installed fails the test with the name of its package. Test
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import Any
@@ -21,12 +21,10 @@ import pytest_asyncio
 
 from lab.domain import XmppServer
 from lab.ejabberd import Ejabberd
-from lab.gateway import Gateway, settings
+from lab.gateway import Gateway, StartGateway, settings
 from lab.ircd import Inspircd, Ircd, Ngircd
 from lab.process import folder
 from lab.prosody import Prosody
-
-StartGateway = Callable[..., Awaitable[Gateway]]
 
 
 @pytest.fixture

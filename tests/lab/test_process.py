@@ -14,8 +14,10 @@ from pathlib import Path
 import pytest
 
 from lab import process
-from lab.gateway import Gateway, toml
+from lab.gateway import Gateway, settings, toml
+from lab.ircd import Ngircd
 from lab.process import LabError, PortTaken, Server, free_ports, group_alive, program, python
+from lab.prosody import Prosody
 
 
 class Script(Server):
@@ -52,7 +54,9 @@ async def test_a_server_that_ignores_sigterm_is_killed(directory: Path) -> None:
 
 
 async def test_a_server_that_ends_at_once_shows_what_it_said(directory: Path) -> None:
-    with pytest.raises(LabError, match=r"script ended while waiting for the log line 'ready'; it said:\n    no such luck"):
+    with pytest.raises(
+        LabError, match=r"script ended while waiting for the log line 'ready'; it said:\n    no such luck"
+    ):
         async with Script(directory, "print('no such luck')"):
             pass
 
@@ -98,17 +102,9 @@ asyncio.run(main())
         assert group_alive(child)
         running.kill()
     deadline = time.monotonic() + 5
-    while _lives(child) and time.monotonic() < deadline:
+    while group_alive(child) and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert not _lives(child)
-
-
-def _lives(pid: int) -> bool:
-    """Whether the process still runs; an orphan that nobody has waited for yet does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
+    assert not group_alive(child)
 
 
 def test_free_ports_are_different_and_free() -> None:
@@ -155,3 +151,18 @@ async def test_two_servers_start_at_the_same_time(directory: Path) -> None:
     async with Script(directory / "a", quick) as one, Script(directory / "b", quick) as other:
         assert one.pid != other.pid
         await asyncio.gather(one.restart(), other.restart())
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_the_settings_of_tests_are_a_valid_configuration(directory: Path, tls: bool) -> None:
+    server, ircd = Prosody(directory), Ngircd(directory, password="open")
+    server.component_port, ircd.port, ircd.tls_port = 5347, 6667, 6697
+    directory.joinpath("tls").write_text("a certificate, as far as `check` looks")
+    changes = {"irc": {"server": "irc.test"}, "xmpp": {"users": ["localhost"]}}
+    gateway = Gateway(directory, settings(server, ircd, tls=tls, changes=changes))
+    gateway.prepare()
+    checked = subprocess.run(
+        [python(), "-m", "transports", "check", "--config", str(gateway.config_path)],
+        env={**os.environ, **gateway.environment()}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (checked.returncode, checked.stderr) == (0, ""), checked.stdout + checked.stderr
