@@ -207,10 +207,7 @@ def _nick(net: Network, source: str, rest: str, when: float | None) -> None:
     if not new or len(new) > NICK_LIMIT:
         raise ValueError("nick too long or empty")
     if old == net.nick:
-        net.nick = new
-        if net.renames:
-            rename = net.renames.popleft()
-            net.tell(Echoed(rename.room, rename.by, rename.id))
+        net.renamed(new)
     for channel in net.channels.values():
         held = channel.members.pop(old, None)
         if held is not None:
@@ -428,7 +425,8 @@ def _error_numeric(net: Network, line: Line) -> bool:
         _parted(net, channel)
         return True
     if channel is not None and not channel.present and line.command in JOIN_ERRORS:
-        net.refuse(channel, error_for(line.command, line.params, JOIN_ERRORS))
+        if not channel.parts:  # else it is about a stay that the user has given up
+            net.refuse(channel, error_for(line.command, line.params, JOIN_ERRORS))
         return True
     if net.renames and line.command in NICK_ERRORS:
         net.tell(Failed(net.renames.popleft(), error_for(line.command, line.params, NICK_ERRORS)))

@@ -44,6 +44,8 @@ CONFIRM_WITHIN: Final = 30.0
 AWAITING_LIMIT: Final = 20_000
 #: Seconds a server has to answer a JOIN.
 JOIN_WITHIN: Final = 60.0
+#: CTCP requests that are answered at once; then one a second, so that nobody can use up the user's own turns.
+ANSWERS: Final = 3
 #: One JOIN line carries channels up to this many bytes, keys included (RFC 2812 3.2.1, 512 bytes a line).
 JOIN_BATCH: Final = 300
 
@@ -75,6 +77,7 @@ class Network:
     """
 
     __slots__ = (
+        "answers",
         "awaiting",
         "away",
         "by_name",
@@ -95,7 +98,9 @@ class Network:
         "ready",
         "renames",
         "server",
+        "spoiled",
         "tell",
+        "unsure",
         "user",
     )
 
@@ -117,6 +122,9 @@ class Network:
         self.fresh: tuple[str, ...] = ()
         self.awaiting: deque[tuple[Say, float]] = deque()
         self.covered = 0
+        self.spoiled: dict[str, int] = {}
+        self.unsure: deque[tuple[Rename | SetSubject, float]] = deque()
+        self.answers = ANSWERS
         self.fence = ""
         self.fences = 0
         self.away: dict[str, str] = {}
@@ -135,7 +143,7 @@ class Network:
             case Leave():
                 self._leave(command)
             case Rename():
-                self._rename(command)
+                self._rename(command, now)
             case SetSubject():
                 self._set_subject(command)
 
@@ -151,12 +159,16 @@ class Network:
         channel = self.find(name)
         if channel is None or (channel.parts and not channel.asked):
             self._send_joins([(command, now)])
-        elif channel.address != command.room and channel.asked:
+            return
+        if channel.address != command.room and channel.asked:
             self.tell(SameRoom(channel.address, command.room))
-        elif channel.entered:
-            if not channel.asked:
-                channel.address = command.room
-                channel.asked = True
+            return
+        if not channel.asked:  # the server has put us in, or is about to
+            channel.address = command.room
+            channel.asked = True
+            self.joins[command.room] = (command, now)
+        if channel.entered:
+            self.joins.pop(command.room, None)
             self.tell(Entered(channel.address, self.nick, channel.members, channel.subject))
 
     def _send_joins(self, commands: list[tuple[Join, float]]) -> None:
@@ -215,7 +227,7 @@ class Network:
         if not self.line.queue("", [Outgoing(line)]):
             self.line.write(line)
 
-    def _rename(self, command: Rename) -> None:
+    def _rename(self, command: Rename, now: float) -> None:
         try:
             line = write.nick(command.nick)
         except write.BadLine:
@@ -226,6 +238,8 @@ class Network:
         if not self.line.queue("", [Outgoing(line)]):
             self.renames.pop()
             self.tell(Failed(command, LegacyError("resource-constraint", "Too much waits to be sent to IRC already.")))
+        else:
+            self.unsure.append((command, now))
 
     def _say(self, command: Say) -> None:
         if len(self.awaiting) >= AWAITING_LIMIT:
@@ -298,7 +312,7 @@ class Network:
             channel = next((c for c in self.channels.values() if c.address == room), None)
             if channel is not None:
                 self.remove(channel)
-            del self.joins[room]
+            self.joins.pop(room, None)
             self.tell(Refused(room, error))
 
     def lost(self, error: LegacyError) -> None:
@@ -330,8 +344,10 @@ class Network:
 
     def written(self, command: Say | SetSubject, now: float) -> None:
         """The last line of `command` is on the socket."""
-        if type(command) is Say:
+        if isinstance(command, Say):
             self.awaiting.append((command, now))
+        else:
+            self.unsure.append((command, now))
 
     def fence_line(self) -> str | None:
         """The PING that confirms what was written so far; None while another is on its way or nothing waits."""
@@ -347,6 +363,7 @@ class Network:
         if token != self.fence or not token:
             return
         self.fence = ""
+        self.spoiled.clear()
         take = self.awaiting.popleft
         tell = self.tell
         for _ in range(self.covered):
@@ -357,12 +374,16 @@ class Network:
     def unsay(self, target: str, error: LegacyError) -> bool:
         """An error numeric for `target`: the first message to it that is not confirmed has failed. False: there is none."""
         folded = self.isupport.fold(target)
+        if self.spoiled.get(folded, 0):  # another line of a message that has failed already
+            self.spoiled[folded] -= 1
+            return True
         for index, (say, _) in enumerate(self.awaiting):
             name = say.nick or irc_address.split(say.to, self.fixed)[0]
             if self.isupport.fold(name) == folded:
                 del self.awaiting[index]
                 if index < self.covered:
                     self.covered -= 1
+                self.spoiled[folded] = len(irc_text.utterances(say.text, name, self.prefix)) - 1
                 self.tell(Failed(say, error))
                 return True
         return False
@@ -376,6 +397,9 @@ class Network:
             self.tell(Failed(say, LegacyError("remote-server-timeout", words, certain=False)))
         if not self.awaiting:
             self.fence = ""
+        while self.unsure and now - self.unsure[0][1] > CONFIRM_WITHIN:
+            self._give_up(self.unsure.popleft()[0])
+        self.answers = min(ANSWERS, self.answers + 1)
         if self.joins and self.ready:
             for room, (_, since) in list(self.joins.items()):
                 if now - since > JOIN_WITHIN:
@@ -383,6 +407,21 @@ class Network:
                     error = LegacyError("remote-server-timeout", f"{self.server} has not answered the request to join.")
                     if channel is not None:
                         self.refuse(channel, error)
+
+    def _give_up(self, command: Rename | SetSubject) -> None:
+        """Servers say nothing of a nick or subject that is what it was; any other nick that is not answered has failed."""
+        if isinstance(command, SetSubject):
+            channel = self.find(irc_address.split(command.room, self.fixed)[0])
+            if channel is not None and command in channel.topics:
+                channel.topics.remove(command)
+                self.tell(Echoed(command.room, command.by, command.id))
+        elif command in self.renames:
+            self.renames.remove(command)
+            if self.isupport.fold(command.nick) == self.isupport.fold(self.nick):
+                self.tell(Echoed(command.room, command.by, command.id))
+            else:
+                words = f"{self.server} has not answered the request for another nick."
+                self.tell(Failed(command, LegacyError("remote-server-timeout", words)))
 
     # The table of channels ----------------------------------------------------------------------------------------
 
@@ -417,6 +456,16 @@ class Network:
         """The server does not let us in."""
         self.remove(channel)
         self.tell(Refused(channel.address, error))
+
+    def renamed(self, new: str) -> None:
+        """The server calls us `new` now: the answer to what was asked, if it is that name or as much of it as fits."""
+        self.nick = new
+        fold = self.isupport.fold
+        for rename in self.renames:
+            if fold(rename.nick).startswith(fold(new)):
+                self.renames.remove(rename)
+                self.tell(Echoed(rename.room, rename.by, rename.id))
+                return
 
     def fail(self, command: Say | SetSubject, error: LegacyError) -> None:
         if isinstance(command, SetSubject):
