@@ -104,7 +104,7 @@ def on_known_ports(kind: type[Any], **known: int) -> type[Any]:
 
 def make_page(folder: Path, converse: Path, plan: Plan) -> None:
     """Fill `folder` with the web client: ours, Converse.js, and what it has to know."""
-    shutil.copytree(ROOT / "lab" / "web", folder, ignore=shutil.ignore_patterns("package*.json", "node_modules"))
+    shutil.copytree(ROOT / "lab" / "web", folder, ignore=shutil.ignore_patterns("*.pin"))
     shutil.copytree(converse, folder / "dist", ignore=shutil.ignore_patterns("*.map", "converse.js", "website*"))
     accounts = [{"name": name, "jid": f"{name}@localhost", "password": password} for name, password in ACCOUNTS.items()]
     (folder / "demo.json").write_text(json.dumps({"room": plan.room, "accounts": accounts}), encoding="utf-8")

@@ -4,7 +4,7 @@
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 CACHE=$ROOT/.cache
 VENV=$CACHE/venv
-CONVERSE=$CACHE/npm/node_modules/converse.js
+CONVERSE=$CACHE/converse
 export PYTHONDONTWRITEBYTECODE=${PYTHONDONTWRITEBYTECODE-1}
 
 say() { printf '\033[1m==>\033[0m %s\n' "$*" | if [ -t 1 ]; then cat; else sed $'s/\033\\[[0-9]*m//g'; fi; }
@@ -52,6 +52,12 @@ need_packages() {
     else
         die "packages are missing, and you are neither root nor is there sudo. As root:" "apt-get install ${lacking[*]}"
     fi || die "apt-get could not install: ${lacking[*]}" "Its words are above. Supported: Debian 12 and 13, Ubuntu 24.04 and newer."
+}
+
+# What is needed before there are a virtual environment and Converse.js, where the machine has no such program of its own.
+tool_packages() {
+    if [ ! -x "$VENV/bin/python" ] && ! find_python >/dev/null; then printf '%s\n' python3 python3-venv; fi
+    if [ ! -e "$CONVERSE" ] && ! have npm; then echo npm; fi
 }
 
 # chromium_package prints the package that brings a Chromium, or nothing where there is none to install.
@@ -119,7 +125,6 @@ need_venv() {
         return
     fi
     if ! "$VENV/bin/python" -m pip --version >/dev/null 2>&1; then
-        if ! find_python >/dev/null; then need_packages python3 python3-venv; fi
         python=$(find_python) || die "no Python of 3.11 or newer was found, or it lacks venv" "apt-get install python3 python3-venv"
         say "Making a virtual environment in .cache/venv with $("$python" --version)"
         rm -rf "$VENV"
@@ -135,22 +140,27 @@ need_venv() {
 
 # -- Converse.js ------------------------------------------------------------------------------------------------------
 
-# need_converse installs the Converse.js that lab/web/package-lock.json pins into .cache/npm.
+# need_converse unpacks the Converse.js that lab/web/converse.pin names ("NAME@VERSION INTEGRITY") into .cache/converse.
+# Its package alone, without what npm would install beside it: the part for browsers has all that in itself.
 need_converse() {
-    local want prefix=$CACHE/npm
-    want=$(stamp "$ROOT/lab/web/package.json" "$ROOT/lab/web/package-lock.json")
-    mkdir -p "$prefix"
+    local package integrity archive
+    read -r package integrity <"$ROOT/lab/web/converse.pin"
+    mkdir -p "$CACHE"
     exec 8>"$CACHE/npm.lock"
     flock 8
-    if [ ! -e "$prefix/made-$want" ]; then
-        have npm || need_packages npm
-        say "Installing Converse.js from npm"
-        rm -rf "$prefix"/made-*
-        cp "$ROOT/lab/web/package.json" "$ROOT/lab/web/package-lock.json" "$prefix/"
-        npm ci --prefix "$prefix" --ignore-scripts --no-audit --no-fund --loglevel=error 8>&- ||
-            die "npm could not install Converse.js; its words are above" "The first run needs a network."
-        [ -e "$CONVERSE/dist/converse.min.js" ] || die "npm left no Converse.js in $CONVERSE"
-        touch "$prefix/made-$want"
+    if [ "$(cat "$CONVERSE/made" 2>/dev/null)" != "$integrity" ]; then
+        have npm || die "there is no npm to fetch Converse.js with" "apt-get install npm"
+        say "Fetching $package from npm"
+        rm -rf "$CONVERSE"
+        mkdir -p "$CONVERSE"
+        (cd "$CONVERSE" && npm pack "$package" --ignore-scripts --silent 8>&-) >/dev/null ||
+            die "npm could not fetch $package" "The first run needs a network. What npm says: npm pack $package"
+        archive=$(echo "$CONVERSE"/*.tgz)
+        [ "sha512-$(openssl dgst -sha512 -binary "$archive" | base64 -w0)" = "$integrity" ] ||
+            die "what npm fetched as $package is not what lab/web/converse.pin names"
+        tar -xzf "$archive" -C "$CONVERSE" --strip-components=1 --no-same-owner package/dist package/LICENSE
+        rm "$archive"
+        echo "$integrity" >"$CONVERSE/made"
     fi
     exec 8>&-
 }

@@ -16,7 +16,7 @@ from lab import chromium, house
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.skipif(
-    not (ROOT / ".cache" / "npm" / "node_modules" / "converse.js").exists(), reason="no Converse.js: scripts/test installs it"
+    not (ROOT / ".cache" / "converse" / "made").exists(), reason="no Converse.js: scripts/test installs it"
 )
 PATIENCE = 120.0
 
