@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
@@ -59,7 +60,8 @@ class Gateway(Server):
         return [*self._command, str(self.config_path)]
 
     def environment(self) -> dict[str, str]:
-        return {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "STATE_DIRECTORY": str(self.dir), **self._environment}
+        path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+        return {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1", "STATE_DIRECTORY": str(self.dir), **self._environment}
 
     async def until_ready(self) -> None:
         if self.ready:
