@@ -17,7 +17,7 @@ from typing import Protocol, TypeAlias, cast
 
 from transports.errors import LegacyError
 from transports.events import Address, Say, SetSubject
-from transports.ports import Bridge, LiveBridge
+from transports.ports import Bridge, Identity, LiveBridge
 from transports.visitor import FATAL, Visitor
 from transports.xmpp import disco, write, xml
 from transports.xmpp.address import from_local
@@ -227,10 +227,14 @@ class Wing:
 
     def caps(self) -> str:
         """The `<c/>` of the gateway's own presence; what its hash stands for is what disco#info of the domain answers."""
-        address = self.bridge.address("")
+        return disco.caps(self.place(self.bridge.address("")))
+
+    def place(self, address: Address) -> disco.Place:
+        """What disco#info tells of an address, rooms' forms excepted; the domain itself is a gateway (XEP-0100) too."""
         identity = self.bridge.identity(address)
         features = disco.features(address.kind, self.bridge.can(address), identity.category)
-        return disco.caps(disco.Place(identity, features))
+        own = Identity("gateway", self.bridge.name, identity.name)
+        return disco.Place(identity, features, more=(own,) if address == self.bridge.address("") else ())
 
     def _at_room(self, presence: Presence, address: Address) -> None:
         if presence.type == "unavailable":
@@ -266,7 +270,7 @@ class Wing:
         return service(self, iq)
 
     def _refuse(self, tag: str, asked: Message | Presence | Iq, error: LegacyError) -> None:
-        self.send(write.refusal(self.door, tag, asked, error, asked.to.full))
+        self.send(write.refusal(self.door, tag, asked, error))
 
     # Visitors -----------------------------------------------------------------------------------------------------
 

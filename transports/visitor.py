@@ -39,7 +39,7 @@ from transports.events import (
 )
 from transports.ports import LiveBridge, Session
 from transports.xmpp import write, xml
-from transports.xmpp.address import from_resource, to_local
+from transports.xmpp.address import from_resource, speakable, to_local
 from transports.xmpp.read import Message, Presence
 from transports.xmpp.room import Client, Names, Room, resource
 
@@ -135,6 +135,9 @@ class Visitor:
             words = "You are not in this room; join it first."
             self.refuse("presence", presence, LegacyError("not-acceptable", words, type="cancel"))
             return
+        if not speakable(presence.to._replace(resource="")):
+            self.refuse("presence", presence, LegacyError("jid-malformed", "No server can carry this name of a room."))
+            return
         if room is None:
             room = self.rooms[address] = Room(self.names, self.send, self.send_all)
         room.admit(Client(self.door, presence.to.bare, presence.sender, presence.to.resource, presence.history))
@@ -194,7 +197,7 @@ class Visitor:
         return token
 
     def refuse(self, tag: str, stanza: Message | Presence, error: LegacyError) -> None:
-        self.send(write.refusal(self.door, tag, stanza, error, stanza.to.full))
+        self.send(write.refusal(self.door, tag, stanza, error))
 
     def _close_if_empty(self, address: Address, room: Room, reason: str = "") -> None:
         if room.empty:
@@ -279,7 +282,7 @@ class Visitor:
                 head = self.door.speaker("presence", client.room, jid, " type='error'")
                 error = xml.error(fact.error.condition, fact.error.type, fact.error.text)
                 muc = "<x xmlns='http://jabber.org/protocol/muc'/>"
-                self.send(f"{head}{xml.attr(client.wanted)}'>{muc}{error}</presence>")
+                self.send(f"{head}{resource(from_resource(client.wanted))}'>{muc}{error}</presence>")
         if room.empty:
             self._drop(room)
 

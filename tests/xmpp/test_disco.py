@@ -108,8 +108,8 @@ def test_a_room_tells_what_clients_look_for() -> None:
     [
         ("service", frozenset(), "conference", {r"jid\20escaping", disco.MUC, disco.CAPS_NS}, {"muc_open"}),
         ("service", frozenset(), "gateway", {r"jid\20escaping"}, {disco.MUC}),
-        ("server", frozenset(), "conference", {disco.CAPS_NS}, {disco.MUC, r"jid\20escaping"}),
-        ("person", frozenset({Say}), "client", {disco.CAPS_NS}, {disco.MUC, "urn:xmpp:sid:0"}),
+        ("server", frozenset(), "conference", {disco.INFO_NS}, {disco.MUC, r"jid\20escaping"}),
+        ("person", frozenset({Say}), "client", {disco.INFO_NS}, {disco.MUC, "urn:xmpp:sid:0"}),
         ("room", ROOM, "conference", {disco.MUC, "muc_nonanonymous"}, {"muc_membersonly", r"jid\20escaping"}),
         ("group", frozenset({Say}), "conference", set(), {disco.MUC}),
     ],

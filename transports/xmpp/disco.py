@@ -34,9 +34,9 @@ _EVERYWHERE: Final = (INFO_NS, ITEMS_NS, "urn:xmpp:ping", "jabber:iq:version", "
 
 FEATURES_BY_KIND: Final[Mapping[Kind, tuple[str, ...]]] = {
     "service": (r"jid\20escaping", CAPS_NS),
-    "server": (CAPS_NS,),
+    "server": (),
     "room": (),
-    "person": (CAPS_NS,),
+    "person": (),
     "group": (),
 }
 
@@ -74,6 +74,11 @@ class Place(NamedTuple):
     identity: Identity
     features: tuple[str, ...]
     form: Form | None = None
+    more: tuple[Identity, ...] = ()
+
+    @property
+    def identities(self) -> tuple[Identity, ...]:
+        return (self.identity, *self.more)
 
 
 def features(kind: Kind, can: frozenset[type], category: str = "") -> tuple[str, ...]:
@@ -92,16 +97,19 @@ def features(kind: Kind, can: frozenset[type], category: str = "") -> tuple[str,
 
 def info(place: Place, node: str = "") -> str:
     """The answer to disco#info; `node` as it was asked."""
-    identity = place.identity
-    name = f" name='{attr(_line(identity.name))}'" if identity.name else ""
     parts = [
         f"<query xmlns='{INFO_NS}'{_node(node)}>",
-        f"<identity category='{attr(identity.category)}' type='{attr(identity.type)}'{name}/>",
+        *map(_identity, place.identities),
         *(f"<feature var='{attr(var)}'/>" for var in place.features),
         _form(place.form) if place.form is not None else "",
         "</query>",
     ]
     return "".join(parts)
+
+
+def _identity(identity: Identity) -> str:
+    name = f" name='{attr(_line(identity.name))}'" if identity.name else ""
+    return f"<identity category='{attr(identity.category)}' type='{attr(identity.type)}'{name}/>"
 
 
 def items(entries: Iterable[tuple[str, str]], node: str = "") -> str:
@@ -171,9 +179,8 @@ def verification(identities: Iterable[_Naming], features: Iterable[str], forms: 
 @lru_cache(1_000)
 def caps_ver(place: Place) -> str:
     """The hash of what `info` tells of `place`."""
-    identity = place.identity
-    naming = (identity.category, identity.type, "", _line(identity.name))
-    return verification([naming], place.features, [place.form] if place.form is not None else [])
+    namings = [(identity.category, identity.type, "", _line(identity.name)) for identity in place.identities]
+    return verification(namings, place.features, [place.form] if place.form is not None else [])
 
 
 def caps(place: Place) -> str:

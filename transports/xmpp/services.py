@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from transports.errors import LegacyError
-from transports.events import Address
+from transports.events import Address, Say
 from transports.gateway import Service, Wing
-from transports.visitor import Visitor
+from transports.ports import Identity
 from transports.xmpp import disco
 from transports.xmpp.address import from_resource, to_local
 from transports.xmpp.read import Iq
@@ -27,21 +27,25 @@ _TIME: Final = "{urn:xmpp:time}time"
 _NICK_NODE: Final = "x-roomuser-item"
 
 
-def _room(wing: Wing, iq: Iq, address: Address) -> tuple[Visitor | None, Room | None]:
+def _room(wing: Wing, iq: Iq, address: Address) -> Room | None:
+    """The asker's own view of a room."""
     visitor = wing.known(iq.sender)
-    return visitor, visitor.rooms.get(address) if visitor is not None else None
+    return visitor.rooms.get(address) if visitor is not None else None
 
 
 def _place(wing: Wing, iq: Iq, address: Address) -> disco.Place:
-    identity = wing.bridge.identity(address)
-    features = disco.features(address.kind, wing.bridge.can(address), identity.category)
-    if address.kind != "room" or iq.to.resource:
-        return disco.Place(identity, features)
-    _, room = _room(wing, iq, address)
+    place = wing.place(address)
+    if address.kind != "room":
+        return place
+    if iq.to.resource:
+        return disco.Place(
+            Identity("client", "pc", from_resource(iq.to.resource)), disco.features("person", frozenset({Say}))
+        )
+    room = _room(wing, iq, address)
     inside = room is not None and room.inside
     subject = room.subject.text if room is not None and inside else ""
     occupants = len(room.members) if room is not None and inside else None
-    return disco.Place(identity, features, disco.roominfo(subject, occupants, identity.name))
+    return place._replace(form=disco.roominfo(subject, occupants, place.identity.name))
 
 
 def info(wing: Wing, iq: Iq) -> str:
@@ -77,7 +81,7 @@ def ping(wing: Wing, iq: Iq) -> str:
     address = wing.address(iq.to.local)
     if address.kind != "room":
         return ""
-    _, room = _room(wing, iq, address)
+    room = _room(wing, iq, address)
     if not iq.to.resource:
         return ""
     if room is None or iq.sender not in room.clients:

@@ -237,7 +237,7 @@ class Component(ComponentXMPP):  # type: ignore[misc]
             log.exception("a stanza could not be handled")
             if value.type not in ("error", "result"):
                 error = LegacyError("internal-server-error", "The gateway has failed at this; its log says why.")
-                self.send(write.refusal(self.door, name, value, error, value.to.full))
+                self.send(write.refusal(self.door, name, value, error))
 
     def _malformed(self, stanza: Element, name: str) -> None:
         """An address that is none: the sender is told, from the domain itself."""
@@ -248,7 +248,7 @@ class Component(ComponentXMPP):  # type: ignore[misc]
         error = LegacyError("jid-malformed", "This is not an address.")
         if name == "iq" or kind is not None:
             asked = read.Iq(stanza.get("type", ""), id, sender, to, None, None)
-            self.send(write.refusal(self.door, name, asked, error, self.domain))
+            self.send(write.refusal(self.door, name, asked, error))
 
     # Writing ------------------------------------------------------------------------------------------------------
 

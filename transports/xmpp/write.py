@@ -15,6 +15,7 @@ from typing import Final
 from transports.errors import LegacyError
 from transports.events import Rank
 from transports.xmpp import xml
+from transports.xmpp.address import Jid, speakable
 from transports.xmpp.read import Iq, Message, Presence
 
 MUC_USER: Final = "http://jabber.org/protocol/muc#user"
@@ -79,16 +80,23 @@ def id_attr(id: str) -> str:
     return f" id='{xml.attr(id)}'" if id and len(id) <= ID_LIMIT else ""
 
 
-def refusal(door: xml.Door, tag: str, asked: Message | Presence | Iq, error: LegacyError, sender: str) -> str:
+def spoken(jid: Jid) -> str:
+    """An address of ours as somebody typed it, as far as every server takes it as a sender."""
+    if speakable(jid):
+        return jid.full
+    return jid.bare if speakable(jid._replace(resource="")) else jid.domain
+
+
+def refusal(door: xml.Door, tag: str, asked: Message | Presence | Iq, error: LegacyError) -> str:
     """The error answer to a stanza, from the address that the stanza was sent to (RFC 6120 8.3.1)."""
-    opening = door.opening(tag, sender, asked.sender, f"{id_attr(asked.id)} type='error'")
+    opening = door.opening(tag, spoken(asked.to), asked.sender, f"{id_attr(asked.id)} type='error'")
     muc = "<x xmlns='http://jabber.org/protocol/muc'/>" if isinstance(asked, Presence) and asked.muc else ""
     return f"{opening}>{muc}{xml.error(error.condition, error.type, error.text)}</{tag}>"
 
 
 def result(door: xml.Door, asked: Iq, payload: str = "") -> str:
     """The answer to an iq (RFC 6120 8.2.3)."""
-    opening = door.opening("iq", asked.to.full, asked.sender, f"{id_attr(asked.id)} type='result'")
+    opening = door.opening("iq", spoken(asked.to), asked.sender, f"{id_attr(asked.id)} type='result'")
     return f"{opening}>{payload}</iq>"
 
 
