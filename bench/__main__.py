@@ -112,7 +112,12 @@ def main() -> int:
             _say(f"left out: {gateway.name}: {gateway.missing()}")
     pin_driver()
     ready = [gateway for gateway in gateways if not gateway.missing()]
-    run = uvloop.run(_measure(ready, _chosen(asked.cases, list(CASES)), asked.rounds, asked.scale))
+    cases = _chosen(asked.cases, list(CASES))
+    try:
+        run = uvloop.run(_measure(ready, cases, asked.rounds, asked.scale))
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        _say("stopped")
+        return 130
     print(table(run.figures))
     for failure in run.failures:
         print(f"\nFailed: {failure}")

@@ -54,7 +54,12 @@ def chatter(channel: bytes, count: int) -> Iterator[bytes]:
     """`count` lines of other people's talk."""
     names = nicks(50)
     for number in range(count):
-        yield b":%s!%s PRIVMSG %s :%s\r\n" % (names[number % 50], host(number % 50), channel, WORDS[number % len(WORDS)])
+        yield b":%s!%s PRIVMSG %s :%s\r\n" % (
+            names[number % 50],
+            host(number % 50),
+            channel,
+            WORDS[number % len(WORDS)],
+        )
 
 
 def saying(user: int, channel: bytes, number: int, text: bytes) -> bytes:

@@ -58,7 +58,9 @@ def test_every_bar_counts(ours: float | None, peer: float | None, slow: float | 
     assert kept(Metric("x", "s", ratio=0.5, slow=0.05), ours, peer, slow) is verdict
 
 
-@pytest.mark.parametrize(("value", "text"), [(70521.0, "70,500"), (391.4, "391"), (13.94, "13.9"), (0.14, "0.14"), (None, "–")])
+@pytest.mark.parametrize(
+    ("value", "text"), [(70521.0, "70,500"), (391.4, "391"), (13.94, "13.9"), (0.14, "0.14"), (None, "–")]
+)
 def test_numbers_have_three_digits(value: float | None, text: str) -> None:
     assert number(value) == text
 
@@ -70,12 +72,22 @@ def test_the_table_shows_medians() -> None:
     assert row.endswith("| yes |")
 
 
-@pytest.mark.skipif(shutil.which("biboumi") is None, reason="biboumi is not installed")
-def test_it_measures_biboumi(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "gateway",
+    [
+        "transports",
+        pytest.param(
+            "biboumi", marks=pytest.mark.skipif(shutil.which("biboumi") is None, reason="biboumi is not installed")
+        ),
+    ],
+)
+def test_it_measures(gateway: str, tmp_path: Path) -> None:
     cases = "irc-to-xmpp,xmpp-to-irc,netsplit,start"
-    command = [sys.executable, "-m", "bench", "--rounds=1", "--scale=0.01", "--gateways=biboumi", f"--cases={cases}"]
-    done = subprocess.run([*command, "--json", tmp_path / "found"], cwd=ROOT, capture_output=True, timeout=60, check=False)
+    command = [sys.executable, "-m", "bench", "--rounds=1", "--scale=0.01", f"--gateways={gateway}", f"--cases={cases}"]
+    done = subprocess.run(
+        [*command, "--json", tmp_path / "found"], cwd=ROOT, capture_output=True, timeout=60, check=False
+    )
     found = json.loads((tmp_path / "found").read_text())
     assert not found["failures"], done.stderr.decode()
-    assert set(found["figures"]["biboumi"]) >= {"irc_to_xmpp", "xmpp_to_irc", "split_quit", "split_back", "start"}
-    assert set(found["figures"]["biboumi"]) <= set(METRICS)
+    assert set(found["figures"][gateway]) >= {"irc_to_xmpp", "xmpp_to_irc", "split_quit", "split_back", "start"}
+    assert set(found["figures"][gateway]) <= set(METRICS)
