@@ -31,6 +31,7 @@ class Scene:
         self.held = held
         self.now = 1_000.0
         self.net = Network("irc.test", self.facts.append, self, fixed)
+        self.net.epoch = 1_800_000_000.0
         if ready:
             self.net.registered(ME)
             self.feed(f":irc.test 005 {ME} {' '.join(isupport)} :are supported", f":irc.test 376 {ME} :End of MOTD")

@@ -11,6 +11,7 @@ class Channel:
     entered   the whole member list has arrived (366) and the gateway was told
     present   our own JOIN came back
     asked     somebody of the user's clients wants to be here (False: the server put us in, or we are leaving)
+    ban       the last one that was set: who, mask, when
     parts     our PARTs that are not answered yet: until then nothing that comes is about a new stay
     """
 
@@ -26,5 +27,5 @@ class Channel:
         self.parts = 0
         self.members: dict[str, Rank] = {}
         self.subject = Subject("")
-        self.ban = ("", "")
+        self.ban = ("", "", 0.0)
         self.topics: list[SetSubject] = []

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Final
 
 from transports.bridges.irc import address as irc_address
@@ -21,6 +22,7 @@ from transports.bridges.irc.isupport import add_mode, names_entry, parse_modes, 
 from transports.bridges.irc.numerics import JOIN_ERRORS, NICK_ERRORS, SEND_ERRORS, TOPIC_ERRORS, error_for
 from transports.bridges.irc.read import Line, parse, server_time, split_source
 from transports.bridges.irc.session import Network
+from transports.errors import LegacyError
 from transports.events import (
     NO_RANK,
     Cause,
@@ -41,9 +43,17 @@ from transports.events import (
 
 #: A nick longer than this (bytes) is no nick that any client could show or any JID could hold; its lines are dropped.
 NICK_LIMIT: Final = 128
+#: A nick of so many characters is never too long, whatever they are.
+SHORT_NICK: Final = NICK_LIMIT // 4
+#: Channels at most into which a server may put us unasked.
+UNASKED: Final = 50
+#: Seconds within which a kick belongs to the ban before it.
+KICKBAN: Final = 10.0
 #: Seconds after which a line counts as late (XEP-0203), and its time is shown.
 LATE: Final = 60.0
 _CONTROL: Final = re.compile("[\x00-\x1f]")
+# A 353 of nobody but plain members; none of these characters is a mark on any server.
+_plain_names: Final = re.compile(r"(?:[A-Za-z0-9_\[\]{}|\\`-]{1,128} ?)*").fullmatch
 _SPLIT_QUIT: Final = re.compile(r"[A-Za-z0-9.*-]+\.[A-Za-z0-9*-]+ [A-Za-z0-9.*-]+\.[A-Za-z0-9*-]+")
 VERSION: Final = "Transports (XMPP gateway)"
 
@@ -84,9 +94,13 @@ def _late(net: Network, sent: float | None, now: float) -> float | None:
 
 def _nick_of(source: str) -> str:
     nick = source[: source.find("!")] if "!" in source else source.partition("@")[0]
-    if len(nick) > NICK_LIMIT or not nick:
+    if not nick or (len(nick) > SHORT_NICK and _too_long(nick)):
         raise ValueError("nick too long or empty")
     return nick
+
+
+def _too_long(nick: str) -> bool:
+    return len(nick.encode()) > NICK_LIMIT
 
 
 def _trailing(rest: str) -> str:
@@ -136,7 +150,11 @@ def _join(net: Network, source: str, rest: str, when: float | None) -> None:
     channel = net.find(name)
     if nick == net.nick:
         _, net.user, net.host = split_source(source)
+        if channel is not None and channel.entered:
+            return
         if channel is None:
+            if sum(not other.asked for other in net.channels.values()) >= UNASKED:
+                raise ValueError("too many channels that nobody asked for")
             channel = Channel(name, irc_address.room(name, net.server, net.fixed), asked=False)
             net.add(channel)
         net.respell(channel, name)
@@ -155,9 +173,12 @@ def _names(net: Network, source: str, rest: str, when: float | None) -> None:
     if channel is None or channel.entered:
         return
     members = channel.members
+    if _plain_names(names) is not None:
+        members.update(dict.fromkeys(names.split(), NO_RANK))
+        return
     marks = net.isupport.prefixes[1]
     for entry in names.split(" "):
-        if not entry or len(entry) > NICK_LIMIT:
+        if not entry or (len(entry) > SHORT_NICK and _too_long(entry)):
             continue
         if entry[0] not in marks and "!" not in entry:
             members[entry] = NO_RANK
@@ -189,12 +210,7 @@ def _parted(net: Network, channel: Channel) -> None:
 
 def _quit(net: Network, source: str, rest: str, when: float | None) -> None:
     nick = _nick_of(source)
-    reason = _plain(_trailing(rest))
-    cause: Cause = "quit"
-    if reason.startswith("Killed ("):
-        cause = "killed"
-    elif _SPLIT_QUIT.fullmatch(reason) is not None:
-        cause = "split"
+    cause, reason = _quit_cause(_trailing(rest))
     if nick == net.nick:
         return
     for channel in net.channels.values():
@@ -202,9 +218,18 @@ def _quit(net: Network, source: str, rest: str, when: float | None) -> None:
             net.tell(Left(channel.address, (nick,), cause, reason))
 
 
+@lru_cache(256)
+def _quit_cause(reason: str) -> tuple[Cause, str]:
+    """Why somebody quit, and the words for it; in a netsplit thousands give the same."""
+    reason = _plain(reason)
+    if reason.startswith("Killed ("):
+        return "killed", reason
+    return ("split" if _SPLIT_QUIT.fullmatch(reason) is not None else "quit"), reason
+
+
 def _nick(net: Network, source: str, rest: str, when: float | None) -> None:
     old, new = _nick_of(source), _trailing(rest)
-    if not new or len(new) > NICK_LIMIT:
+    if not new or _too_long(new):
         raise ValueError("nick too long or empty")
     if old == net.nick:
         net.renamed(new)
@@ -237,9 +262,15 @@ def _plain(text: str) -> str:
 def _gone(net: Network, channel: Channel, nick: str, cause: Cause, reason: str, actor: str = "") -> None:
     channel.members.pop(nick, None)
     if nick == net.nick:
+        channel.present = False
+        if channel.parts:  # the answer to our PART is still to come
+            return
         net.remove(channel)
         for command in net.line.unqueue(channel.name):
             net.fail(command, error_for("442", [net.nick, channel.name, ""]))
+        if not channel.entered:
+            words = f"You were put out of {channel.name}{f' by {actor}' if actor else ''}: {reason or 'no reason given'}"
+            net.refuse(channel, LegacyError("not-allowed", words))
     if channel.entered:
         net.tell(Left(channel.address, (nick,), cause, reason, actor))
 
@@ -251,7 +282,8 @@ def _ctcp(net: Network, source: str, request: tuple[str, str], style: Style) -> 
     nick = _nick_of(source)
     answers = {"VERSION": VERSION, "PING": request[1][:100]}
     answer = answers.get(request[0])
-    if answer is not None and nick != net.nick:
+    if answer is not None and nick != net.nick and net.answers > 0:
+        net.answers -= 1
         net.line.queue(nick, [Outgoing(write.notice(nick, f"\x01{request[0]} {answer}\x01"))])
 
 
@@ -264,7 +296,10 @@ def _pong(net: Network, line: Line, now: float) -> None:
 
 
 def _isupport(net: Network, line: Line, now: float) -> None:
+    fold = net.isupport.fold
     net.isupport.update(line.params)
+    if net.isupport.fold is not fold:
+        net.channels = {net.isupport.fold(channel.name): channel for channel in net.channels.values()}
 
 
 def _welcome_done(net: Network, line: Line, now: float) -> None:
@@ -318,7 +353,8 @@ def _kick(net: Network, line: Line, now: float) -> None:
     actor = split_source(line.source)[0]
     nick = line.params[1]
     reason = _plain(line.params[2]) if len(line.params) > 2 else ""
-    banned = channel.ban[0] == line.source and _bans(channel.ban[1], nick)
+    by, mask, since = channel.ban
+    banned = by == line.source and now - since < KICKBAN and _bans(mask, nick)
     for member in channel.members:
         if member == nick or net.isupport.fold(member) == net.isupport.fold(nick):
             _gone(net, channel, member, "banned" if banned else "kicked", reason, actor)
@@ -352,8 +388,8 @@ def _mode(net: Network, line: Line, now: float) -> None:
         else:
             shown.append(f"{'+' if added else '-'}{letter}{' ' if argument else ''}{argument}")
         if letter == "b" and added:
-            channel.ban = (line.source, argument)
-    if shown and channel.entered:
+            channel.ban = (line.source, argument, now)
+    if shown and channel.entered and channel.asked:
         net.tell(Notice(channel.address, f"{actor} set mode {', '.join(shown)}"))
 
 
@@ -412,7 +448,7 @@ def _other(net: Network, line: Line) -> None:
         if line.command in ("FAIL", "WARN", "NOTE", "WALLOPS"):
             net.tell(Notice(irc_address.server(net.server, net.fixed), _plain(" ".join(line.params))))
         return
-    if line.command[0] in "459" and _error_numeric(net, line):
+    if _error_numeric(net, line):
         return
     net.tell(Notice(irc_address.server(net.server, net.fixed), _plain(" ".join(line.params[1:]))))
 
@@ -424,7 +460,11 @@ def _error_numeric(net: Network, line: Line) -> bool:
     if channel is not None and channel.parts and line.command in ("403", "442"):
         _parted(net, channel)
         return True
-    if channel is not None and not channel.present and line.command in JOIN_ERRORS:
+    if subject == "JOIN" and line.command in ("263", "439"):
+        for waiting in [channel for channel in net.channels.values() if not channel.present and not channel.parts]:
+            net.refuse(waiting, error_for(line.command, [net.nick, waiting.name, line.params[-1]], JOIN_ERRORS))
+        return True
+    if channel is not None and not channel.present and (line.command in JOIN_ERRORS or line.command[0] in "459"):
         if not channel.parts:  # else it is about a stay that the user has given up
             net.refuse(channel, error_for(line.command, line.params, JOIN_ERRORS))
         return True

@@ -38,6 +38,7 @@ JOIN_ERRORS: Final[Mapping[str, Refusal]] = {
     "405": Refusal("resource-constraint", "You are in as many channels as this server allows. Leave one first."),
     "407": Refusal("resource-constraint", "The server will not join {name} just now."),
     "437": Refusal("recipient-unavailable", "{name} cannot be joined for the moment. Try again in a few minutes.", 120),
+    "439": Refusal("resource-constraint", "You are joining too fast. Try again in a minute.", 60),
     "448": Refusal("forbidden", "This server does not allow the channel {name}."),  # UnrealIRCd
     "461": _BAD_NAME,
     "470": Refusal("not-allowed", "{name} sends you on to another channel."),  # a forward: its target follows
@@ -56,6 +57,7 @@ JOIN_ERRORS: Final[Mapping[str, Refusal]] = {
     "500": Refusal("resource-constraint", "You are joining too many channels at once. Try again in a minute.", 60),
     "519": Refusal("forbidden", "{name} is open only to the server's administrators."),
     "520": Refusal("forbidden", "{name} is open only to the server's operators."),
+    "609": Refusal("resource-constraint", "Too many people are joining {name}. Try again in a minute.", 60),  # InspIRCd +j
     "926": Refusal("forbidden", "This server does not allow the channel {name}."),  # InspIRCd
 }
 
