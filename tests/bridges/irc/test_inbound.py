@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from time import process_time
 
 import pytest
 from hypothesis import given, settings
@@ -393,6 +394,16 @@ def test_nicks_that_no_jid_can_hold_are_dropped(scene: Scene, nick: str) -> None
     assert scene.told() == [] and set(scene.net.channels["#c"].members) == {"ada", "bob", "eve"}
     scene.enter(OTHER, nick)
     assert set(scene.net.channels["#d"].members) == {"ada"}
+
+
+@pytest.mark.parametrize("entry", ["a" * 60 + "!u@h", "a" * 15_000 + "@", "@" * 15_000, "a " * 7_000 + "!"])
+def test_names_cost_linear_time(entry: str) -> None:
+    scene = Scene()
+    scene.do(Join(ROOM, ME, BY))
+    began = process_time()
+    scene.feed(":ada!~u@host JOIN #c", f":irc.test 353 ada = #c :{entry}", ":irc.test 366 ada #c :End")
+    assert process_time() - began < 0.5  # exponential would be days
+    scene.only(Entered)
 
 
 _COMMANDS = (

@@ -53,7 +53,8 @@ KICKBAN: Final = 10.0
 LATE: Final = 60.0
 _CONTROL: Final = re.compile("[\x00-\x1f]")
 # A 353 of nobody but plain members; none of these characters is a mark on any server.
-_plain_names: Final = re.compile(r"(?:[A-Za-z0-9_\[\]{}|\\`-]{1,128} ?)*").fullmatch
+# possessive: a name that does not fit is found out at once, not after all ways to divide it
+_plain_names: Final = re.compile(r"(?:[A-Za-z0-9_\[\]{}|\\`-]{1,128}+(?: |\Z))*+").fullmatch
 _SPLIT_QUIT: Final = re.compile(r"[A-Za-z0-9.*-]+\.[A-Za-z0-9*-]+ [A-Za-z0-9.*-]+\.[A-Za-z0-9*-]+")
 VERSION: Final = "Transports (XMPP gateway)"
 
