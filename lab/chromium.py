@@ -93,10 +93,15 @@ class Chromium(Server):
 
     async def until_ready(self) -> None:
         self._pipe = await _Pipe.open(self.dir / "to", self.dir / "from")
-        try:
-            await self._pipe.call("Browser.getVersion", timeout=self.start_timeout)
-        except PageError as error:
-            raise LabError(f"chromium did not start: {error}{self.tail()}") from None
+        assert self.process is not None
+        answer = asyncio.create_task(self._pipe.call("Browser.getVersion", timeout=self.start_timeout))
+        over = asyncio.create_task(self.process.wait())
+        await asyncio.wait({answer, over}, return_when=asyncio.FIRST_COMPLETED)
+        over.cancel()
+        if not answer.done():
+            answer.cancel()
+            raise LabError(f"chromium ended at its start{self.tail()}")
+        await answer
 
     async def stop(self) -> None:
         """End it at once: its profile is thrown away, there is nothing to save."""

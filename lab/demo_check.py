@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from lab.chromium import Chromium, Page
+from lab.chromium import Chromium, Page, PageError
 from lab.house import CHANNEL, House
 from lab.irc import Line, Person
 from lab.process import LabError
@@ -45,8 +45,9 @@ async def check(running: House, folder: Path, screenshot: Path) -> None:
         try:
             await talk(page, ada, running)
         finally:
-            await page.screenshot(screenshot)
-            print(f"    screenshot: {screenshot}", flush=True)
+            with contextlib.suppress(PageError):
+                await page.screenshot(screenshot)
+                print(f"    screenshot: {screenshot}", flush=True)
     print("\nThe demo works.", flush=True)
 
 

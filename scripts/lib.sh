@@ -113,11 +113,16 @@ find_python() {
 
 stamp() { cat "$@" | sha256sum | cut -d' ' -f1; }
 
+need_cache() {
+    if mkdir -p "$CACHE" 2>/dev/null && [ -w "$CACHE" ]; then return; fi
+    die "$(id -un) cannot write to $CACHE, where these scripts keep what they install" "If root has made it: chown it, or remove it."
+}
+
 # need_venv [EXTRA] makes $VENV with the project, editable, and the extra's packages. Quick when pyproject.toml is as it was.
 need_venv() {
     local extra=${1:-} python want
     want=$(stamp "$ROOT/pyproject.toml")
-    mkdir -p "$CACHE" || die "cannot write to $CACHE" "The scripts keep what they install there."
+    need_cache
     exec 8>"$CACHE/venv.lock"
     flock 8
     if [ -e "$VENV/made-$want" ] && { [ -z "$extra" ] || [ -e "$VENV/made-$want-$extra" ]; } && "$VENV/bin/python" -c '' 2>/dev/null; then
@@ -145,7 +150,7 @@ need_venv() {
 need_converse() {
     local package integrity archive
     read -r package integrity <"$ROOT/lab/web/converse.pin"
-    mkdir -p "$CACHE"
+    need_cache
     exec 8>"$CACHE/npm.lock"
     flock 8
     if [ "$(cat "$CONVERSE/made" 2>/dev/null)" != "$integrity" ]; then
