@@ -73,7 +73,7 @@ class House:
             render=self._render,
             render_ping=self._render_ping,
             on_sent=lambda user, command, ids: self.sent.append((user, command.text)),
-            on_failed=lambda user, command, error: self.failed.append((user, command.id, error.condition)),
+            render_failed=self._render_failed,
             on_refused=lambda user, fact, error: self.refused.append((user, fact.text, error.condition)),
         )
         self.mailbox = Mailbox(self.journal, seams, limits)
@@ -84,6 +84,12 @@ class House:
             raise ValueError("cannot be rendered")
         self._written[row.id] = (row.id, row.owner, row.event.text)
         return row.id
+
+    def _render_failed(self, user: str, command: Say, error: LegacyError) -> str:
+        text = f"error {command.id}"
+        self._written[text] = (text, user, text)
+        self.failed.append((user, command.id, error.condition))
+        return text
 
     def _render_ping(self, ping: Ping) -> str:
         self._written[ping.id] = ping
@@ -124,11 +130,12 @@ class House:
             while not there():
                 await asyncio.sleep(0.001)
 
-    async def until_states(self, **wanted: int) -> None:
+    async def until_states(self, *, serving: bool = False, **wanted: int) -> None:
         async with asyncio.timeout(5):
-            while (found := await self.states()) != wanted:
+            while await self.states() != wanted:
+                if serving:
+                    self.serve()
                 await asyncio.sleep(0.001)
-        assert found == wanted
 
     async def until_fenced(self) -> None:
         await self.until(lambda: self.stream and isinstance(self.stream[-1], Ping))
@@ -433,9 +440,34 @@ async def test_out_a_permanent_failure_goes_to_the_sender_and_the_next_goes_on(h
     house.far.script["1"] = [LegacyError("item-not-found", "no such number")]
     house.post("1")
     house.post("2")
-    await house.until_states(done=1, dead=1)
+    await house.until_states(serving=True, done=1, dead=1)
     assert house.failed == [(ALICE, "id of 1", "item-not-found")]
     assert [text for *_, text in house.far.took] == ["2"]
+
+
+async def test_out_a_failure_is_told_though_the_gateway_dies_before_the_server_has_it(database: Database) -> None:
+    async with living(database, up=False) as crashed:
+        crashed.far.script["1"] = [LegacyError("item-not-found", "no such number: 1")]
+        crashed.post("1")
+        await crashed.until_states(failed=1)
+        assert crashed.stream == []
+    async with living(database) as house:
+        await house.until(lambda: house.failed == [(ALICE, "id of 1", "item-not-found")])
+        await house.until_states(serving=True, dead=1)
+        assert house.written == ["error id of 1"]
+
+
+async def test_out_a_failure_passes_messages_that_wait(house: House) -> None:
+    house.far.gates["1"] = asyncio.Event()
+    house.far.script["1"] = [LegacyError("gone", "")]
+    house.post("1")
+    await house.accept("refused")
+    await house.until_fenced()
+    house.bounce("refused", "wait", "resource-constraint")
+    house.serve()
+    await house.until_states(waiting=1, sent=1)
+    house.far.gates["1"].set()
+    await house.until_states(serving=True, waiting=1, dead=1)
 
 
 async def test_out_an_uncertain_failure_is_looked_up_not_sent_again(database: Database) -> None:
@@ -470,7 +502,7 @@ async def test_out_an_outcome_nobody_knows_is_said(house: House) -> None:
     house.far.script["1"] = [LegacyError("remote-server-timeout", "?", certain=False, retry_after=0.001)]
     house.far.answer = LegacyError("undefined-condition", "It is not known whether this arrived.", certain=False)
     house.post("1")
-    await house.until_states(dead=1)
+    await house.until_states(serving=True, dead=1)
     assert house.failed == [(ALICE, "id of 1", "undefined-condition")]
     assert house.far.begun == ["1"]
 
@@ -489,7 +521,7 @@ async def test_out_a_bridge_that_hangs_is_left_after_its_time(database: Database
     async with living(database, QUICK._replace(send_timeout=0.01, expire_out=-1.0)) as house:
         house.far.gates["1"] = asyncio.Event()
         house.post("1")
-        await house.until_states(dead=1)
+        await house.until_states(serving=True, dead=1)
         assert house.failed == [(ALICE, "id of 1", "remote-server-timeout")]
 
 
@@ -498,7 +530,7 @@ async def test_out_a_bug_in_the_bridge_stops_nobody(database: Database) -> None:
         house.far.script["1"] = [RuntimeError("bug")]
         house.post("1")
         house.post("2")
-        await house.until_states(dead=1, done=1)
+        await house.until_states(serving=True, dead=1, done=1)
         assert house.failed == [(ALICE, "id of 1", "internal-server-error")]
 
 
@@ -519,7 +551,7 @@ async def test_out_the_bridge_sees_our_id_the_sender_his_own(house: House) -> No
     await house.until(lambda: house.failed)
     assert house.failed[0][1] == "id of 1"
     house.post("2")
-    await house.until_states(dead=1, done=1)
+    await house.until_states(serving=True, dead=1, done=1)
     assert "id of 2" not in house.far.ids
 
 

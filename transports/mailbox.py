@@ -3,7 +3,7 @@
 One per durable bridge. It stands between the bridge, the journal and the component stream:
 
     far side -> XMPP   bridge --accept()--> journal --render(), send_xmpp()--> stream --fence--> taken
-    XMPP -> far side   gateway --post()--> journal --FarSide.send(), one lane per (user, contact)--> on_sent / on_failed
+    XMPP -> far side   gateway --post()--> journal --FarSide.send(), one lane per (user, contact)--> on_sent, or an error stanza
 
 The gateway plugs itself in through `Seams` and tells the mailbox what happens on the stream:
 
@@ -52,7 +52,7 @@ class Mailbox:
         self._journal = journal
         self._limits = limits or Limits()
         self._incoming = Incoming(journal, seams, self._limits, Ids(clock), clock)
-        self._outgoing = Outgoing(journal, seams, self._limits, clock)
+        self._outgoing = Outgoing(journal, seams, self._limits, self._incoming.tell, clock)
         self.accept = self._incoming.accept
         self.connected = self._incoming.connected
         self.disconnected = self._incoming.disconnected

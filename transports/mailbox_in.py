@@ -1,4 +1,4 @@
-"""Far side to XMPP, durably: journal row first, then the stream, then the fence.
+"""Far side to XMPP, durably: journal row first, then the stream, then the fence. Failures of what users sent go the same way.
 
 An inbox holds what is read of one user's queue; users without open rows have none. Rows flow while the stream is up, the
 fence has room for the user and no earlier row of the same contact waits. After a reconnect all that is not known to be
@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from transports.errors import ERROR_TYPES, LegacyError
-from transports.events import Address, Said
+from transports.events import Address, Said, Say
 from transports.mailbox_seams import Limits, Seams, Tasks, noted, told
 from transports.xmpp.fence import Fence
 
@@ -110,7 +110,8 @@ class Incoming:
 
     async def start(self) -> None:
         """Find what the journal holds."""
-        for owner in await self._journal.owners("in", "queued"):
+        queued = await self._journal.owners("in", "queued") + await self._journal.owners("out", "failed")
+        for owner in queued:
             self._inboxes.setdefault(owner, _Inbox(more=True)).restart()
         for owner in await self._journal.owners("in", "waiting"):
             inbox = self._inboxes.setdefault(owner, _Inbox(more=False))
@@ -131,6 +132,15 @@ class Incoming:
             raise LegacyError(
                 "internal-server-error", "The gateway could not store the message.", type="wait", retry_after=60
             ) from error
+
+    def tell(self, row: Row) -> None:
+        """A row of the user's own has failed: its error stanza goes to the stream."""
+        inbox = self._inboxes.setdefault(row.owner, _Inbox(more=False))
+        if inbox.more or inbox.reading or len(inbox.ready) >= self._limits.page:
+            inbox.restart()  # its seq may lie before what was read
+        else:
+            inbox.ready.append(row)
+        self._flow(row.owner)
 
     def connected(self) -> None:
         """The stream is up (again): write all that is not known to be processed."""
@@ -222,7 +232,7 @@ class Incoming:
         self._parked.pop(owner, None)
         while inbox.ready and self._room(owner) > 0:
             row = inbox.ready.popleft()
-            if row.contact in inbox.held:
+            if row.contact in inbox.held and row.state == "queued":
                 noted(self._journal.wait(row.id, row.created + self._limits.expire_in, row.error, row.attempts))
             elif row.id not in self._fence and not self._write(row):
                 return
@@ -242,7 +252,10 @@ class Incoming:
     def _write(self, row: Row) -> bool:
         """Put a row on the stream; False when that has ended."""
         try:
-            text = self._seams.render(row)
+            if isinstance(row.event, Say):
+                text = self._seams.render_failed(row.owner, row.event, _why(row))
+            else:
+                text = self._seams.render(row)
         except Exception:
             log.exception("mailbox: message %s cannot be rendered", row.id)
             noted(self._journal.dead(row.id, "internal-server-error: the message cannot be rendered"))
@@ -265,7 +278,7 @@ class Incoming:
 
     async def _read(self, owner: str, inbox: _Inbox, turn: int) -> None:
         try:
-            rows = await self._journal.incoming(owner, inbox.read_to, self._limits.page)
+            rows = await self._journal.for_stream(owner, inbox.read_to, self._limits.page)
         except Exception as error:
             log.error("mailbox: the journal cannot be read: %s", error)
             await asyncio.sleep(self._limits.retry_gap)
@@ -343,6 +356,12 @@ class Incoming:
             inbox.releasing = False
             inbox.restart()
             self._flow(owner)
+
+
+def _why(row: Row) -> LegacyError:
+    """The error of a failed row as it was."""
+    condition, _, text = row.error.partition(": ")
+    return LegacyError(_known(condition), text)
 
 
 def _known(condition: str) -> str:

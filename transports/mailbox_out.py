@@ -31,7 +31,17 @@ _AGAIN = 5.0  # seconds until a lane whose journal failed goes on
 
 
 class Outgoing:
-    def __init__(self, journal: Journal, seams: Seams, limits: Limits, clock: Callable[[], float] = time.time) -> None:
+    """`tell` puts a failed row on the XMPP stream."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        seams: Seams,
+        limits: Limits,
+        tell: Callable[[Row], None],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._tell = tell
         self._bridge: FarSide
         self._journal = journal
         self._seams = seams
@@ -53,7 +63,7 @@ class Outgoing:
             self._wake(lane)
 
     def post(self, user: str, command: Say) -> None:
-        """Store a command, then send it. Never raises: failure is told through on_failed."""
+        """Store a command, then send it. Never raises: its sender is told of failure."""
 
         def stored(future: asyncio.Future[Row | None]) -> None:
             if future.cancelled():
@@ -62,12 +72,12 @@ class Outgoing:
             if error is None:
                 self._wake((user, command.to))
             else:
-                told(self._seams.on_failed, user, command, _store_error(error))
+                told(self._refuse, user, command, error)
 
         try:
             self._journal.put("out", user, command, None, self._limits.queue).add_done_callback(stored)
         except Exception as error:
-            told(self._seams.on_failed, user, command, _store_error(error))
+            told(self._refuse, user, command, error)
 
     async def drain(self, within: float) -> None:
         """Start nothing new; let what is being handed over finish within `within` seconds."""
@@ -76,6 +86,10 @@ class Outgoing:
             if lane not in self._sending:
                 task.cancel()
         await self._tasks.end(within)
+
+    def _refuse(self, user: str, command: Say, error: BaseException) -> None:
+        """It could not even be stored."""
+        self._seams.send_xmpp(self._seams.render_failed(user, command, _store_error(error)))
 
     def _wake(self, lane: Lane) -> None:
         self._fresh.add(lane)
@@ -127,12 +141,12 @@ class Outgoing:
                 await self._journal.sent(row.id, row.attempts + 1)
                 ids = await self._ask_bridge(self._bridge.send(row.owner, command)) or ()
         except LegacyError as error:
-            await self._failed(row, row.event, error, looked_up=not known)
+            await self._failed(row, error, looked_up=not known)
             return
         await self._journal.done(row.id, ids)
         told(self._seams.on_sent, row.owner, row.event, ids)
 
-    async def _failed(self, row: Row, command: Say, error: LegacyError, looked_up: bool) -> None:
+    async def _failed(self, row: Row, error: LegacyError, looked_up: bool) -> None:
         now = self._clock()
         words = f"{error.condition}: {error.text}"
         if now - row.created < self._limits.expire_out:
@@ -143,9 +157,9 @@ class Outgoing:
                 again = self._journal.look_up if looked_up else self._journal.retry
                 await again(row.id, now + _backoff(error.retry_after, row.attempts), words)
                 return
-        await self._journal.dead(row.id, words)
+        await self._journal.fail(row.id, words)
         log.warning("mailbox: message %s was given up: %s", row.id, error.condition)
-        told(self._seams.on_failed, row.owner, command, error)
+        self._tell(row._replace(state="failed", error=words))
 
     async def _ask_bridge(self, answer: Awaitable[T]) -> T:
         """What the bridge says within its time; whatever it raises becomes a LegacyError."""

@@ -39,14 +39,16 @@ class Seams(NamedTuple):
 
     #: Write stanza text to the bridge's component stream; False when the stream is down.
     send_xmpp: Callable[[str], bool]
-    #: The stanza of an incoming row (`row.event` is a Said): `id` must be row.id, `to` the owner (any of its JIDs).
+    #: The stanza of an incoming row (`row.event` is a Said): `id` must be row.id, `to` the owner (any of its JIDs). What
+    #: it raises makes the row a dead letter; text that the stream would not carry whole must raise.
     render: Callable[[Row], str]
     #: The XEP-0199 iq of type get, from the bridge's domain.
     render_ping: Callable[[Ping], str]
     #: The far side has a Say, under these ids: (user, the command as posted, ids).
     on_sent: Callable[[str, Say, Sequence[str]], None]
-    #: A Say was given up: (user, the command as posted, error). The sender gets an error stanza.
-    on_failed: Callable[[str, Say, LegacyError], None]
+    #: The error stanza to who sent a Say that was given up: (user, the command as posted, error). Written through
+    #: send_xmpp and fenced like a message, so that a crash does not swallow it; it may be written more than once.
+    render_failed: Callable[[str, Say, LegacyError], str]
     #: A Said was refused for good by the user's server: (user, fact, error). The far side is told where it can be.
     on_refused: Callable[[str, Said, LegacyError], None]
 

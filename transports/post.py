@@ -34,7 +34,7 @@ class Post:
         self.send = send
         self.up = up
         self.mailbox = Mailbox(
-            journal, Seams(self._write, self._render, self._render_ping, self._sent, self._failed, self._refused)
+            journal, Seams(self._write, self._render, self._render_ping, self._sent, self._render_failed, self._refused)
         )
         self.connected = self.mailbox.connected
         self.disconnected = self.mailbox.disconnected
@@ -73,7 +73,10 @@ class Post:
             raise TypeError(f"row {row.id} holds no Said")
         sender = self._jid(fact.where)
         more = write.delay(fact.when, sender) if fact.when is not None else ""
-        return write.chat(self.door, sender, row.owner, row.id, fact.text, more)
+        stanza = write.chat(self.door, sender, row.owner, row.id, fact.text, more)
+        if not xml.fits(stanza):  # the stream would drop it, and the fence behind it would be answered all the same
+            raise ValueError(f"row {row.id} does not fit into a stanza")
+        return stanza
 
     def _render_ping(self, ping: Ping) -> str:
         opening = self.door.opening("iq", self.domain, ping.to, f"{write.id_attr(ping.id)} type='get'")
@@ -82,11 +85,11 @@ class Post:
     def _sent(self, user: str, command: Say, ids: Sequence[str]) -> None:
         """Receipts are the bridges' own matter: taken by the far side is not delivered (XEP-0184)."""
 
-    def _failed(self, user: str, command: Say, error: LegacyError) -> None:
+    def _render_failed(self, user: str, command: Say, error: LegacyError) -> str:
         opening = self.door.opening(
             "message", self._jid(command.to), command.by, f"{write.id_attr(command.id)} type='error'"
         )
-        self.send(f"{opening}>{xml.error(error.condition, error.type, error.text)}</message>")
+        return f"{opening}>{xml.error(error.condition, error.type, error.text)}</message>"
 
     def _refused(self, user: str, fact: Said, error: LegacyError) -> None:
         log.warning(kv("dead letter", domain=self.domain, user=user, condition=error.condition, text=error.text))

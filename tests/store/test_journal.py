@@ -61,14 +61,14 @@ async def put_out(journal: Journal, text: str, contact: Address = ANN) -> Row:
 
 
 async def texts(journal: Journal, owner: str = ALICE, after: int = 0) -> list[str]:
-    return [row.event.text for row in await journal.incoming(owner, after, 100) if row.event]
+    return [row.event.text for row in await journal.for_stream(owner, after, 100) if row.event]
 
 
 async def test_rows_come_back_in_order_and_by_owner(journal: Journal) -> None:
     first = await put_in(journal, "1")
     await put_in(journal, "2")
     await put_in(journal, "x", owner=BOB)
-    assert await journal.incoming(ALICE, 0, 1) == [first]
+    assert await journal.for_stream(ALICE, 0, 1) == [first]
     assert await texts(journal) == ["1", "2"]
     assert await texts(journal, after=first.seq) == ["2"]
     assert sorted(await journal.owners("in", "queued")) == [ALICE, BOB]
@@ -127,7 +127,7 @@ async def test_taken_waiting_and_released(journal: Journal, clock: Clock) -> Non
     clock.now += 60
     assert await journal.due() == [ALICE]
     await journal.release(ALICE)
-    [row] = await journal.incoming(ALICE, 0, 10)
+    [row] = await journal.for_stream(ALICE, 0, 10)
     assert (row.id, row.attempts, row.error) == (second.id, 1, "recipient-unavailable")
 
 
@@ -152,6 +152,18 @@ async def test_lanes_are_walked_from_their_head(journal: Journal) -> None:
     await journal.dead(second.id, "gone: no such number")
     assert await journal.head(ALICE, ANN) is None
     assert await journal.lanes() == [(ALICE, other.contact)]
+
+
+async def test_a_failed_row_is_dead_when_its_sender_was_told(journal: Journal) -> None:
+    row = await put_out(journal, "1")
+    await put_in(journal, "2")
+    await journal.fail(row.id, "gone: no such number")
+    assert await journal.head(ALICE, ANN) is None
+    assert await journal.owners("out", "failed") == [ALICE]
+    failed, incoming = await journal.for_stream(ALICE, 0, 10)
+    assert (failed.id, failed.state, failed.error) == (row.id, "failed", "gone: no such number")
+    await journal.taken([failed.id, incoming.id])
+    assert await journal.counts() == {("out", "dead"): 1, ("in", "taken"): 1}
 
 
 async def test_dead_letters_are_shown_and_revived(journal: Journal) -> None:

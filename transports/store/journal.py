@@ -10,6 +10,7 @@ what an error means is `mailbox`'s. Every call is one piece of work for the data
     out        queued    to be handed to the far side when next_try has come          sent
     out        sent      handed over, outcome not known (yet)                         done, queued, dead
     out        done      the far side has it                                          purged
+    out        failed    given up, but its sender does not know yet                   dead
     both       dead      given up: a dead letter, with its error                      queued (revived), purged
 """
 
@@ -33,7 +34,7 @@ from transports.store.schema import journal as table
 
 Direction = Literal["in", "out"]
 
-OPEN: Final = ("queued", "waiting", "sent")
+OPEN: Final = ("queued", "waiting", "sent", "failed")
 CLOSED: Final = ("taken", "done", "dead")
 
 _COLUMNS: Final = table.c
@@ -59,6 +60,11 @@ _SELECT: Final = sa.select(
     *(_COLUMNS.state, _COLUMNS.attempts, _COLUMNS.next_try, _COLUMNS.created, _COLUMNS.error),
 )
 _INSERT: Final = sa.insert(table)
+#: What is to be written to the XMPP stream: messages, and failures to those who sent.
+_FOR_STREAM: Final = sa.or_(
+    sa.and_(_COLUMNS.direction == "in", _COLUMNS.state == "queued"),
+    sa.and_(_COLUMNS.direction == "out", _COLUMNS.state == "failed"),
+)
 
 
 class Journal:
@@ -159,9 +165,9 @@ class Journal:
 
     # Far side to XMPP -------------------------------------------------------------------------------------------------
 
-    def incoming(self, owner: str, after: int, limit: int) -> Future[list[Row]]:
-        """The owner's queued rows behind `after` (a seq), in order."""
-        where = (*self._where("in", owner), _COLUMNS.state == "queued", _COLUMNS.seq > after)
+    def for_stream(self, owner: str, after: int, limit: int) -> Future[list[Row]]:
+        """The owner's rows to be written to the stream (in: queued, out: failed) behind `after` (a seq), in order."""
+        where = (self._bridged, _COLUMNS.owner == owner, _FOR_STREAM, _COLUMNS.seq > after)
         query = _SELECT.where(*where).order_by(_COLUMNS.seq).limit(limit)
         return self._database.run(lambda connection: _rows(connection, query))
 
@@ -172,8 +178,8 @@ class Journal:
         return self._database.run(lambda connection: [Address(*found) for found in connection.execute(query)])
 
     def taken(self, ids: Collection[str]) -> Future[None]:
-        """The XMPP server has processed these."""
-        return self._set(ids, _COLUMNS.state == "queued", state="taken")
+        """The XMPP server has processed these: messages are taken, failures are told."""
+        return self._set(ids, _FOR_STREAM, state=sa.case((_COLUMNS.direction == "out", "dead"), else_="taken"))
 
     def wait(self, id: str, next_try: float, error: str, attempts: int) -> Future[None]:
         """Refused for now: keep until the user is available, or `next_try`."""
@@ -218,6 +224,10 @@ class Journal:
     def retry(self, id: str, next_try: float, error: str) -> Future[None]:
         """It certainly did not arrive: again at `next_try`."""
         return self._set([id], state="queued", next_try=next_try, error=error)
+
+    def fail(self, id: str, error: str) -> Future[None]:
+        """Give it up and let its sender be told, over the stream, with `error`: "condition: words"."""
+        return self._set([id], state="failed", error=error)
 
     def look_up(self, id: str, next_try: float, error: str) -> Future[None]:
         """It is not known whether it arrived: find out at `next_try`."""
