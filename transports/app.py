@@ -100,7 +100,7 @@ class App:
         wing = Wing(
             bridge,
             Users(frozenset(settings.users)),
-            Ids(_derive(key, f"occupants {settings.domain}")),
+            Ids(),
             stream.send,
             stream.send_all,
             services.TABLE,

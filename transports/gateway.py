@@ -7,8 +7,6 @@ asked is answered (RFC 6120 8.2.3); errors never are. Knows no socket, no loop a
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -25,10 +23,6 @@ from transports.xmpp.read import Iq, Message, Presence
 
 log = logging.getLogger(__name__)
 
-#: XEP-0045: how many full JIDs' ids are kept ready.
-SPEAKERS = 4_096
-
-
 class Users:
     """Who may use the gateway: domains and bare JIDs; '*' is everybody."""
 
@@ -43,22 +37,14 @@ class Users:
 
 
 class Ids:
-    """Stanza ids ordered by time; occupant ids as keyed hashes of the nick (XEP-0421), equal on every start."""
+    """Stanza ids, ordered by time."""
 
-    def __init__(self, secret: bytes) -> None:
+    def __init__(self) -> None:
         self._last = time.time_ns()
-        self._hash = hmac.new(secret, digestmod=hashlib.sha1)
-        self.occupant: Callable[[str], str] = self._occupant
-        self.speaker = lru_cache(SPEAKERS)(self._occupant)
 
     def stanza(self) -> str:
         self._last += 1
         return f"{self._last:x}"
-
-    def _occupant(self, nick: str) -> str:
-        keyed = self._hash.copy()
-        keyed.update(nick.encode("utf-8", "surrogatepass"))
-        return keyed.hexdigest()
 
 
 class Durable(Protocol):

@@ -7,6 +7,7 @@ The order of a join is XEP-0045 7.2: occupants, self (110), history, subject, li
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol
@@ -18,7 +19,9 @@ from transports.xmpp.read import Message
 
 #: Stanzas that wait for the end of a join; more are dropped, oldest first (a server that never ends its NAMES).
 HELD: Final = 1_000
+# Nicks that are themselves as resource, as attribute and as occupant id; and a whole list of them, one a line.
 _plain_nick = re.compile(r"[A-Za-z0-9_\-\[\]{}^|.~]{1,128}").fullmatch
+_plain_nicks = re.compile(r"(?:[A-Za-z0-9_\-\[\]{}^|.~]{1,128}+(?:\n|\Z))*+").fullmatch  # possessive: linear where it fails
 
 #: XEP-0045 15.6.2: why an occupant is gone -> status codes of the unavailable presence.
 _GONE_CODES: Final[dict[str, tuple[str, ...]]] = {
@@ -39,14 +42,6 @@ class Names(Protocol):
         """A new stanza id: unique, ordered by time, harmless in XML."""
         ...
 
-    def occupant(self, nick: str) -> str:
-        """XEP-0421: the same for the same person, tells nothing of it, harmless in XML."""
-        ...
-
-    def speaker(self, nick: str) -> str:
-        """The same, remembered: those who speak do so again, most of those who are just there never do."""
-        ...
-
 
 class Client:
     """One full JID in the room. The strings are the starts of its stanzas, up to the sender's resource."""
@@ -61,6 +56,14 @@ class Client:
         self.presence = door.speaker("presence", room, jid)
         self.message = door.speaker("message", room, jid, " type='groupchat'")
         self.by = f"<stanza-id xmlns='urn:xmpp:sid:0' by='{xml.attr(room)}' id='"
+
+
+def occupant_id(nick: str) -> str:
+    """XEP-0421: at most 128 characters, the same for the same nick. It tells nothing that the nick does not: a nick is all
+    that IRC and its like show, and no JID can be had from it. Never costs a hash where the nick itself will do."""
+    if _plain_nick(nick) is not None:
+        return nick
+    return f"#{hashlib.sha256(nick.encode('utf-8', 'surrogatepass')).hexdigest()[:40]}"
 
 
 def resource(nick: str) -> str:
@@ -110,15 +113,16 @@ class Room:
 
     def _burst(self, client: Client) -> list[str]:
         """Everything a client must see of a room, in the order that XEP-0045 7.2 demands."""
-        head, present, id_of, own = client.presence, write.present, self.names.occupant, self.nick
-        stanzas = [
-            f"{head}{nick if _plain_nick(nick) is not None else resource(nick)}{present(rank)}{id_of(nick)}'/></presence>"
-            for nick, rank in self.members.items()
-            if nick != own
-        ]
+        head, present, own = client.presence, write.present, self.nick
+        most = present(NO_RANK)
+        others = [(nick, most if rank is NO_RANK else present(rank)) for nick, rank in self.members.items() if nick != own]
+        if _plain_nicks("\n".join(self.members)) is not None:
+            stanzas = [f"{head}{nick}{middle}{nick}'/></presence>" for nick, middle in others]
+        else:
+            stanzas = [f"{head}{resource(nick)}{middle}{occupant_id(nick)}'/></presence>" for nick, middle in others]
         codes = ("100", "110") if client.wanted in ("", to_resource(own)) else ("100", "110", "210")
         rank = self.members.get(own, NO_RANK)
-        stanzas.append(f"{head}{resource(own)}{write.occupant(rank, codes, id_of(own))}")
+        stanzas.append(f"{head}{resource(own)}{write.occupant(rank, codes, occupant_id(own))}")
         stanzas.append(self._subject(client))
         return stanzas
 
@@ -150,7 +154,7 @@ class Room:
     # What happens inside ------------------------------------------------------------------------------------------
 
     def joined(self, fact: Joined) -> None:
-        tail = f"{resource(fact.nick)}{write.present(fact.rank)}{self.names.occupant(fact.nick)}'/></presence>"
+        tail = f"{resource(fact.nick)}{write.present(fact.rank)}{occupant_id(fact.nick)}'/></presence>"
         for client in self.clients.values():
             self.send(client.presence + tail)
 
@@ -166,7 +170,7 @@ class Room:
         own = fact.old == self.nick
         codes = ("303", "110") if own else ("303",)
         old = resource(fact.old) + write.gone(fact.rank, codes, nick=to_resource(fact.new))
-        new = resource(fact.new) + write.occupant(fact.rank, ("110",) if own else (), self.names.occupant(fact.new))
+        new = resource(fact.new) + write.occupant(fact.rank, ("110",) if own else (), occupant_id(fact.new))
         if own:
             self.nick = fact.new
         for client in self.clients.values():
@@ -175,7 +179,7 @@ class Room:
 
     def role_set(self, fact: RoleSet) -> None:
         codes = ("110",) if fact.nick == self.nick else ()
-        tail = resource(fact.nick) + write.occupant(fact.rank, codes, self.names.occupant(fact.nick))
+        tail = resource(fact.nick) + write.occupant(fact.rank, codes, occupant_id(fact.nick))
         for client in self.clients.values():
             self.send(client.presence + tail)
 
@@ -198,7 +202,7 @@ class Room:
         nick = fact.nick
         id = self.names.stanza()
         start = f"{resource(nick)}' id='{id}'>{write.body(text) if len(text) > 5_000 else f'<body>{xml.text(text)}</body>'}"
-        end = f"{id}'/><occupant-id xmlns='urn:xmpp:occupant-id:0' id='{self.names.speaker(nick)}'/></message>"
+        end = f"{id}'/><occupant-id xmlns='urn:xmpp:occupant-id:0' id='{occupant_id(nick)}'/></message>"
         when = fact.when
         for client in self.clients.values():
             if when is None:
@@ -221,6 +225,6 @@ class Room:
         text = sent.body or ""
         body = write.body(text, 50_000) if len(text) > 5_000 else f"<body>{xml.text(text)}</body>"
         start = f"{resource(self.nick)}'{write.id_attr(sent.id)}>{body}{origin}"
-        end = f"{id}'/><occupant-id xmlns='urn:xmpp:occupant-id:0' id='{self.names.speaker(self.nick)}'/></message>"
+        end = f"{id}'/><occupant-id xmlns='urn:xmpp:occupant-id:0' id='{occupant_id(self.nick)}'/></message>"
         for client in self.clients.values():
             self.send(f"{client.message}{start}{client.by}{end}")

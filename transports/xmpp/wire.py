@@ -265,11 +265,10 @@ class Component(ComponentXMPP):  # type: ignore[misc]
             self.loop.call_soon(self._flush)
 
     def send_all(self, stanzas: list[str]) -> None:
-        """Queue many: the same, checked together."""
-        if max(map(len, stanzas), default=0) > xml.MAX_STANZA // 4:
-            stanzas = [stanza for stanza in stanzas if xml.fits(stanza)]
-        self._out += stanzas
-        self._waiting += sum(map(len, stanzas))
+        """Queue many whose size is bounded by what they are made of: the presences and the subject of a join."""
+        block = "".join(stanzas)
+        self._out.append(block)
+        self._waiting += len(block)
         if not self._flushing:
             self._flushing = True
             self.loop.call_soon(self._flush)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 from transports.errors import LegacyError
@@ -37,7 +37,8 @@ def occupant(rank: Rank, codes: Iterable[str], id: str) -> str:
     return f"'>{_X}{item}{statuses(codes)}</x><occupant-id xmlns='urn:xmpp:occupant-id:0' id='{id}'/></presence>"
 
 
-def gone(rank: Rank, codes: Iterable[str], reason: str = "", actor: str = "", nick: str = "") -> str:
+@lru_cache(256)
+def gone(rank: Rank, codes: tuple[str, ...], reason: str = "", actor: str = "", nick: str = "") -> str:
     """From the end of `from` to the end: an occupant who left; with `actor` the reason is the actor's (XEP-0045 9.1).
 
     nick: the new nick, already a resource (XEP-0045 7.6)
