@@ -27,7 +27,11 @@ log = logging.getLogger(__name__)
 #: Characters that wait for a stream that is down or stalled; beyond, the oldest are dropped.
 BACKLOG: Final = 8_000_000
 #: Bytes in the socket's buffer at which reading from the far side pauses, and at which it goes on.
-HIGH, LOW = 4_000_000, 1_000_000
+HIGH, LOW = 1_000_000, 250_000
+#: Characters gathered at which they are written before the turn of the loop ends: large blocks cost memory for good.
+BLOCK: Final = 250_000
+#: Seconds that the socket's buffer may be full before reading pauses: most of the time the server is just a moment behind.
+GRACE: Final = 0.005
 #: Seconds a stream may stall before it counts as dead.
 STALLED: Final = 30.0
 CONNECT_WITHIN: Final = 20.0
@@ -78,6 +82,7 @@ class Component(ComponentXMPP):  # type: ignore[misc]
         self._supervisor: asyncio.Task[None] | None = None
         self._stall: asyncio.TimerHandle | None = None
         self._stalled = False
+        self._paused = False
         self._stopping = False
 
     # Connecting ---------------------------------------------------------------------------------------------------
@@ -263,6 +268,8 @@ class Component(ComponentXMPP):  # type: ignore[misc]
         if not self._flushing:
             self._flushing = True
             self.loop.call_soon(self._flush)
+        elif self._waiting > BLOCK:
+            self._write_out()
 
     def send_all(self, stanzas: list[str]) -> None:
         """Queue many whose size is bounded by what they are made of: the presences and the subject of a join."""
@@ -275,6 +282,9 @@ class Component(ComponentXMPP):  # type: ignore[misc]
 
     def _flush(self) -> None:
         self._flushing = False
+        self._write_out()
+
+    def _write_out(self) -> None:
         if not self.ready or self._stalled:
             if self._waiting > BACKLOG:
                 self._trim()
@@ -296,7 +306,11 @@ class Component(ComponentXMPP):  # type: ignore[misc]
     def pause_writing(self) -> None:
         """The server does not keep up: read no more from the far side."""
         self._stalled = True
+        self._stall = self.loop.call_later(GRACE, self._behind)
+
+    def _behind(self) -> None:
         self.handlers.pause()
+        self._paused = True
         self._stall = self.loop.call_later(STALLED, self._dead)
 
     def resume_writing(self) -> None:
@@ -307,8 +321,9 @@ class Component(ComponentXMPP):  # type: ignore[misc]
         if self._stall is not None:
             self._stall.cancel()
             self._stall = None
-        if self._stalled:
-            self._stalled = False
+        self._stalled = False
+        if self._paused:
+            self._paused = False
             self.handlers.resume()
 
     def _dead(self) -> None:
