@@ -6,6 +6,7 @@ frozen dataclass on the hot way. Addresses are opaque to all but the bridge that
 Two fields recur:
     by   the full JID of the client that asked; opaque to bridges, they hand it back
     id   the id of the stanza that asked; opaque to bridges, they hand it back
+    ref  whatever the asker needs to know the answer by; opaque to bridges, never stored
 """
 
 from __future__ import annotations
@@ -76,6 +77,7 @@ class Rename(NamedTuple):
     nick: str
     by: str
     id: str
+    ref: object = None
 
 
 class Say(NamedTuple):
@@ -86,6 +88,7 @@ class Say(NamedTuple):
     text: str
     by: str
     id: str
+    ref: object = None
 
 
 class SetSubject(NamedTuple):
@@ -95,6 +98,7 @@ class SetSubject(NamedTuple):
     text: str
     by: str
     id: str
+    ref: object = None
 
 
 Command: TypeAlias = Join | Leave | Rename | Say | SetSubject
@@ -186,11 +190,10 @@ class Said(NamedTuple):
 
 
 class Echoed(NamedTuple):
-    """The far side has taken a command. A Say to a room may be reflected now; no receipt (XEP-0184): nobody has read it."""
+    """The far side has taken commands, in this order. A Say to a room may be reflected now; no receipt (XEP-0184): nobody
+    has read it."""
 
-    to: Address
-    by: str
-    id: str
+    of: Sequence[Say | Rename | SetSubject]
 
 
 class Delivered(NamedTuple):

@@ -7,7 +7,6 @@ XEP-0045 for rooms; RFC 6121 for messages.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
@@ -41,7 +40,7 @@ from transports.ports import LiveBridge, Session
 from transports.xmpp import write, xml
 from transports.xmpp.address import from_resource, speakable, to_local
 from transports.xmpp.read import Message, Presence
-from transports.xmpp.room import Client, Names, Room, resource
+from transports.xmpp.room import Client, Names, Room, resource, styled
 
 #: Errors of a client after which it is no longer in a room (it has gone without a word).
 FATAL: Final = frozenset(
@@ -59,8 +58,8 @@ FATAL: Final = frozenset(
 )
 
 
-class Pending(NamedTuple):
-    """A command on its way: which stanza it was, so that its answer can be written."""
+class Sent(NamedTuple):
+    """The `ref` of a command on its way: the stanza that it was, and the room that it is to be reflected in."""
 
     stanza: Message | Presence
     room: Room | None
@@ -81,13 +80,11 @@ class Visitor:
         "bridge",
         "door",
         "names",
-        "pending",
         "rooms",
         "routes",
         "send",
         "send_all",
         "session",
-        "tokens",
         "user",
     )
 
@@ -107,9 +104,7 @@ class Visitor:
         self.send = send
         self.send_all = send_all
         self.rooms: dict[Address, Room] = {}
-        self.pending: dict[str, Pending] = {}
         self.routes: dict[Address, Route] = {}
-        self.tokens = itertools.count()
         self.session: Session = bridge.open(user, self)
 
     def jid(self, address: Address) -> str:
@@ -118,7 +113,7 @@ class Visitor:
 
     @property
     def idle(self) -> bool:
-        return not self.rooms and not self.pending
+        return not self.rooms
 
     # What the user's clients do -----------------------------------------------------------------------------------
 
@@ -132,29 +127,30 @@ class Visitor:
                 self._rename(presence, address, room, nick)
             return
         if not presence.muc:
-            words = "You are not in this room; join it first."
-            self.refuse("presence", presence, LegacyError("not-acceptable", words, type="cancel"))
+            if room is None or presence.sender not in room.waiting:
+                words = "You are not in this room; join it first."
+                self.refuse("presence", presence, LegacyError("not-acceptable", words, type="cancel"))
             return
         if not speakable(presence.to._replace(resource="")):
             self.refuse("presence", presence, LegacyError("jid-malformed", "No server can carry this name of a room."))
             return
         if room is None:
             room = self.rooms[address] = Room(self.names, self.send, self.send_all)
-        room.admit(Client(self.door, presence.to.bare, presence.sender, presence.to.resource, presence.history))
+        to = presence.to
+        room.admit(Client(self.door, to.bare, presence.sender, to.resource, presence.history, presence.id))
         if not room.inside:
             self.session.do(Join(address, nick, presence.sender, presence.password))
         elif inside and nick != room.nick:
             self._rename(presence, address, room, nick)
 
     def _rename(self, presence: Presence, address: Address, room: Room, nick: str) -> None:
-        self.session.do(Rename(address, nick, presence.sender, self._pend(presence, None)))
+        self.session.do(Rename(address, nick, presence.sender, presence.id, Sent(presence, None)))
 
     def leaves(self, presence: Presence, address: Address) -> None:
         room = self.rooms.get(address)
-        if room is not None and room.dismiss(presence.sender, presence.status):
+        if room is not None:
+            room.dismiss(presence.sender, presence.to.bare, presence.status)
             self._close_if_empty(address, room, presence.status)
-        elif room is not None:
-            self._close_if_empty(address, room)
 
     def vanished(self, sender: str, address: Address) -> None:
         """A client bounced what the room sent it."""
@@ -169,9 +165,9 @@ class Visitor:
             words = "You are not in this room; join it first."
             self.refuse("message", message, LegacyError("not-acceptable", words, type="cancel"))
         elif message.body is not None:
-            self.session.do(Say(address, "", message.body, message.sender, self._pend(message, room)))
+            self.session.do(Say(address, "", message.body, message.sender, message.id, Sent(message, room)))
         elif message.subject is not None:
-            self.session.do(SetSubject(address, message.subject, message.sender, self._pend(message, None)))
+            self.session.do(SetSubject(address, message.subject, message.sender, message.id, Sent(message, None)))
 
     def tells(self, message: Message, address: Address) -> None:
         """A message to a person, or to an occupant of a room (XEP-0045 7.5)."""
@@ -189,12 +185,7 @@ class Visitor:
             self.routes[self.bridge.person(address, nick)] = Route(message.sender, message.to.bare, nick)
         else:
             self.routes.pop(address, None)
-        self.session.do(Say(address, nick, message.body or "", message.sender, self._pend(message, None)))
-
-    def _pend(self, stanza: Message | Presence, room: Room | None) -> str:
-        token = str(next(self.tokens))
-        self.pending[token] = Pending(stanza, room)
-        return token
+        self.session.do(Say(address, nick, message.body or "", message.sender, message.id, Sent(message, None)))
 
     def refuse(self, tag: str, stanza: Message | Presence, error: LegacyError) -> None:
         self.send(write.refusal(self.door, tag, stanza, error))
@@ -219,38 +210,40 @@ class Visitor:
             if room is not None:
                 room.said(fact)
             return
-        text = fact.text
-        if fact.style != "say":
-            text = f"/me {text}" if fact.style == "act" else f"[notice] {text}"
-        more = write.delay(fact.when, self.jid(fact.where)) if fact.when is not None else ""
-        route = self._route(fact)
+        self._from_person(fact.where, styled(fact), fact.when)
+
+    def _from_person(self, person: Address, text: str, when: float | None = None) -> None:
+        """From the person's own address, or from the occupant's that the user last wrote to."""
+        more = write.delay(when, self.jid(person)) if when is not None else ""
+        route = self._route(person)
         if route is not None:
             opening = self.door.speaker("message", route.room, route.jid, f" type='chat' id='{self.names.stanza()}'")
             user = f"<x xmlns='{write.MUC_USER}'/>"
-            self.send(f"{opening}{resource(fact.nick)}'>{write.body(text)}{user}{more}</message>")
+            self.send(f"{opening}{resource(route.nick)}'>{write.body(text)}{user}{more}</message>")
         else:
-            self.send(write.chat(self.door, self.jid(fact.where), self.user, self.names.stanza(), text, more))
+            self.send(write.chat(self.door, self.jid(person), self.user, self.names.stanza(), text, more))
 
-    def _route(self, fact: Said) -> Route | None:
-        """The occupant's JID that the user last wrote to, while the client that did so is still in that room."""
-        route = self.routes.get(fact.where)
+    def _route(self, person: Address) -> Route | None:
+        """The occupant's JID that the user last wrote to, while both are still in that room."""
+        route = self.routes.get(person)
         if route is None:
             return None
         for room in self.rooms.values():
             client = room.clients.get(route.jid)
-            if client is not None and client.room == route.room:
+            if client is not None and client.room == route.room and route.nick in room.members:
                 return route
-        del self.routes[fact.where]
+        del self.routes[person]
         return None
 
     def _echoed(self, fact: Echoed) -> None:
-        sent = self.pending.pop(fact.id, None)
-        if sent is not None and sent.room is not None and isinstance(sent.stanza, Message):
-            sent.room.reflect(sent.stanza)
+        for command in fact.of:
+            sent = command.ref
+            if isinstance(sent, Sent) and sent.room is not None and isinstance(sent.stanza, Message):
+                sent.room.reflect(sent.stanza)
 
     def _failed(self, fact: Failed) -> None:
-        sent = self.pending.pop(fact.of.id, None)
-        if sent is not None:
+        sent = fact.of.ref
+        if isinstance(sent, Sent):
             self.refuse("message" if isinstance(sent.stanza, Message) else "presence", sent.stanza, fact.error)
 
     def _entered(self, fact: Entered) -> None:
@@ -282,7 +275,7 @@ class Visitor:
                 head = self.door.speaker("presence", client.room, jid, " type='error'")
                 error = xml.error(fact.error.condition, fact.error.type, fact.error.text)
                 muc = "<x xmlns='http://jabber.org/protocol/muc'/>"
-                self.send(f"{head}{resource(from_resource(client.wanted))}'>{muc}{error}</presence>")
+                self.send(f"{head}{resource(from_resource(client.wanted))}'{write.id_attr(client.id)}>{muc}{error}</presence>")
         if room.empty:
             self._drop(room)
 
@@ -303,6 +296,10 @@ class Visitor:
         room = self.rooms.get(fact.room)
         if room is not None:
             room.renamed(fact)
+        if self.routes:
+            route = self.routes.pop(self.bridge.person(fact.room, fact.old), None)
+            if route is not None:
+                self.routes[self.bridge.person(fact.room, fact.new)] = route._replace(nick=fact.new)
 
     def _role_set(self, fact: RoleSet) -> None:
         room = self.rooms.get(fact.room)
@@ -318,11 +315,15 @@ class Visitor:
         room = self.rooms.get(fact.where)
         if room is not None:
             room.notice(fact.text)
+        elif fact.where.kind == "person":
+            self._from_person(fact.where, fact.text)
         else:
             self.send(write.chat(self.door, self.jid(fact.where), self.user, self.names.stanza(), fact.text))
 
     def _invited(self, fact: Invited) -> None:
-        self.send(write.invitation(self.door, self.jid(fact.room), self.user, self.jid(fact.room), fact.reason))
+        room = self.jid(fact.room)
+        inviter = self.jid(self.bridge.person(fact.room, fact.nick)) if fact.nick else room
+        self.send(write.invitation(self.door, room, self.user, inviter, fact.reason))
 
     def _down(self, fact: Down) -> None:
         if fact.error is not None:
@@ -335,7 +336,8 @@ class Visitor:
 
     def close(self, reason: str) -> None:
         """The gateway stops: every client is told that its rooms are gone for now (XEP-0045 status 332)."""
-        for address, room in list(self.rooms.items()):
+        # two addresses may be one room
+        for room, address in {room: address for address, room in self.rooms.items()}.items():
             if room.inside:
                 room.left(Left(address, (room.nick,), "lost", reason))
             else:

@@ -46,10 +46,12 @@ class Names(Protocol):
 class Client:
     """One full JID in the room. The strings are the starts of its stanzas, up to the sender's resource."""
 
-    __slots__ = ("by", "history", "jid", "message", "presence", "room", "wanted")
+    __slots__ = ("by", "history", "id", "jid", "message", "presence", "room", "wanted")
 
-    def __init__(self, door: xml.Door, room: str, jid: str, wanted: str, history: bool) -> None:
+    def __init__(self, door: xml.Door, room: str, jid: str, wanted: str, history: bool, id: str = "") -> None:
+        """room: under which it joined; wanted: the nick it asked for, as resource; id: of its presence."""
         self.jid = jid
+        self.id = id
         self.room = room
         self.wanted = wanted
         self.history = history
@@ -64,6 +66,15 @@ def occupant_id(nick: str) -> str:
     if _plain_nick(nick) is not None:
         return nick
     return f"#{hashlib.sha256(nick.encode('utf-8', 'surrogatepass')).hexdigest()[:40]}"
+
+
+def styled(fact: Said) -> str:
+    """The body that says it: XEP-0245 for actions, which plain words must not look like."""
+    if fact.style == "act":
+        return f"/me {fact.text}"
+    if fact.style == "notice":
+        return f"[notice] {fact.text}"
+    return f" {fact.text}" if fact.text[:4] == "/me " else fact.text
 
 
 def resource(nick: str) -> str:
@@ -93,6 +104,9 @@ class Room:
     def admit(self, client: Client) -> None:
         """A client asks to come in: at once when we are inside (also again, XEP-0045 7.2.2), else when the bridge says so."""
         if self.inside:
+            before = self.clients.get(client.jid)
+            if before is not None and before.room != client.room:
+                self.dismiss(client.jid, before.room)  # a client is in a room once, under its last name for it
             self.clients[client.jid] = client
             self.send_all(self._burst(client))
         else:
@@ -133,15 +147,16 @@ class Room:
         text = xml.text(xml.clip(subject.text, 20_000))
         return f"{opening}' id='{self.names.stanza()}'><subject>{text}</subject>{late}</message>"
 
-    def dismiss(self, jid: str, status: str = "") -> bool:
-        """A client leaves; False when it was not here. Only this client hears of it."""
-        self.waiting.pop(jid, None)
-        client = self.clients.pop(jid, None)
-        if client is None:
-            return False
-        rank = self.members.get(self.nick, NO_RANK)
-        self.send(f"{client.presence}{resource(self.nick)}{write.gone(rank, ('110',), status)}")
-        return True
+    def dismiss(self, jid: str, room: str, status: str = "") -> None:
+        """A client leaves the room that it joined as `room`. Only this client hears of it."""
+        waiting = self.waiting.get(jid)
+        if waiting is not None and waiting.room == room:
+            del self.waiting[jid]
+        client = self.clients.get(jid)
+        if client is not None and client.room == room:
+            del self.clients[jid]
+            rank = self.members.get(self.nick, NO_RANK)
+            self.send(f"{client.presence}{resource(self.nick)}{write.gone(rank, ('110',), status)}")
 
     def forget(self, jid: str) -> bool:
         """A client has vanished; nothing is sent to it any more."""
@@ -165,6 +180,9 @@ class Room:
             tail = resource(nick) + write.gone(NO_RANK, (*codes, "110") if own else codes, fact.reason, fact.actor)
             for client in self.clients.values():
                 self.send(client.presence + tail)
+            if own:
+                self.inside = False
+                self.clients.clear()
 
     def renamed(self, fact: Renamed) -> None:
         own = fact.old == self.nick
@@ -194,11 +212,7 @@ class Room:
                 del self.held[0]
             self.held.append(fact)
             return
-        text = fact.text
-        if fact.style != "say":
-            text = f"/me {text}" if fact.style == "act" else f"[notice] {text}"
-        elif text[:4] == "/me ":
-            text = f" {text}"  # plain words on the far side; XEP-0245 would make an action of them
+        text = styled(fact)
         nick = fact.nick
         id = self.names.stanza()
         start = f"{resource(nick)}' id='{id}'>{write.body(text) if len(text) > 5_000 else f'<body>{xml.text(text)}</body>'}"

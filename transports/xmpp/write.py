@@ -107,9 +107,9 @@ def chat(door: xml.Door, sender: str, to: str, id: str, text: str, more: str = "
     return f"{opening}>{body(text)}{more}</message>"
 
 
-def invitation(door: xml.Door, room: str, to: str, nick: str, reason: str) -> str:
+def invitation(door: xml.Door, room: str, to: str, inviter: str, reason: str) -> str:
     """A mediated invitation (XEP-0045 7.8.2) with a direct one beside it (XEP-0249)."""
     words = xml.text(xml.clip(reason, 1_000))
-    invite = f"<invite from='{xml.attr(nick)}'><reason>{words}</reason></invite>"
+    invite = f"<invite from='{xml.attr(inviter)}'><reason>{words}</reason></invite>"
     direct = f"<x xmlns='jabber:x:conference' jid='{xml.attr(room)}'/>"
     return f"{door.opening('message', room, to)}>{_X}{invite}</x>{direct}</message>"

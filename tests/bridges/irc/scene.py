@@ -7,7 +7,7 @@ from typing import TypeVar
 from transports.bridges.irc import inbound
 from transports.bridges.irc.flow import Outgoing
 from transports.bridges.irc.session import Network
-from transports.events import Address, Fact, Join, Leave, Rename, Say, SetSubject
+from transports.events import Address, Echoed, Fact, Join, Leave, Rename, Say, SetSubject
 
 F = TypeVar("F")
 
@@ -83,6 +83,12 @@ class Scene:
         )
         self.facts.clear()
         self.lines.clear()
+
+    def echoed(self) -> list[str]:
+        """The ids of the commands that are confirmed; of what was told, only that is taken."""
+        found = [fact for fact in self.facts if isinstance(fact, Echoed)]
+        self.facts[:] = [fact for fact in self.facts if not isinstance(fact, Echoed)]
+        return [command.id for fact in found for command in fact.of]
 
     def pong(self) -> None:
         """The server answers the fence."""

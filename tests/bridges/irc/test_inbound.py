@@ -214,7 +214,7 @@ def test_own_nick_changes_in_every_room(scene: Scene) -> None:
     scene.feed(":ada!~u@host NICK :eva")
     facts = scene.told()
     assert {fact.room for fact in facts if isinstance(fact, Renamed)} == {ROOM, OTHER}
-    assert [fact.id for fact in facts if isinstance(fact, Echoed)] == ["7"]
+    assert [command.id for fact in facts if isinstance(fact, Echoed) for command in fact.of] == ["7"]
     assert scene.net.nick == "eva"
 
 

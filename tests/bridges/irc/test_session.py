@@ -10,7 +10,6 @@ from transports.errors import LegacyError
 from transports.events import (
     Address,
     Down,
-    Echoed,
     Entered,
     Failed,
     Join,
@@ -248,7 +247,7 @@ def test_a_message_is_echoed_by_the_answer_to_the_fence() -> None:
     assert scene.sent() == ["PRIVMSG #c one", "PRIVMSG #c two", "PRIVMSG #c three"]
     assert scene.told() == []
     scene.pong()
-    assert scene.told() == [Echoed(ROOM, BY, "1"), Echoed(ROOM, BY, "2")]
+    assert scene.echoed() == ["1", "2"]
     assert scene.net.fence_line() is None
 
 
@@ -260,9 +259,9 @@ def test_only_what_was_written_before_the_fence_is_confirmed_by_it() -> None:
     scene.do(say(id="2"))
     assert scene.net.fence_line() is None
     scene.feed(":irc.test PONG irc.test f0", f":irc.test PONG irc.test {str(fence)[5:]}")
-    assert scene.only(Echoed).id == "1"
+    assert scene.echoed() == ["1"]
     scene.pong()
-    assert scene.only(Echoed).id == "2"
+    assert scene.echoed() == ["2"]
 
 
 def test_an_error_in_between_belongs_to_the_message_in_between() -> None:
@@ -274,7 +273,7 @@ def test_an_error_in_between_belongs_to_the_message_in_between() -> None:
     failed = scene.only(Failed)
     assert failed.of.id == "2" and failed.error.condition == "item-not-found"
     scene.feed(f":irc.test PONG irc.test {str(fence)[5:]}")
-    assert scene.told() == [Echoed(ROOM, BY, "1"), Echoed(ROOM, BY, "3")]
+    assert scene.echoed() == ["1", "3"]
 
 
 def test_a_message_of_several_lines_that_are_all_refused_is_one_failure() -> None:
@@ -284,7 +283,7 @@ def test_a_message_of_several_lines_that_are_all_refused_is_one_failure() -> Non
     scene.feed(*[":irc.test 404 ada #c :Cannot send to channel"] * 3)
     assert scene.only(Failed).of.id == "1"
     scene.pong()
-    assert scene.only(Echoed).id == "2"
+    assert scene.echoed() == ["2"]
 
 
 def test_the_refused_lines_of_one_message_do_not_fail_the_next() -> None:
@@ -294,7 +293,7 @@ def test_the_refused_lines_of_one_message_do_not_fail_the_next() -> None:
     scene.feed(*[":irc.test 404 ada #c :Cannot send to channel"] * 2)
     assert scene.only(Failed).of.id == "1"
     scene.pong()
-    assert scene.only(Echoed).id == "2"
+    assert scene.echoed() == ["2"]
 
 
 def test_a_line_that_is_too_long_is_the_oldest_message() -> None:
@@ -392,7 +391,7 @@ def test_a_subject_that_the_server_says_nothing_of_is_forgotten() -> None:
     scene.enter()
     scene.do(SetSubject(ROOM, "as before", BY, "1"))
     scene.net.tick(scene.now + CONFIRM_WITHIN + 1)
-    assert scene.only(Echoed).id == "1"
+    assert scene.echoed() == ["1"]
     scene.feed(":eve!e@h TOPIC #c :another")
     scene.do(Leave(ROOM))
     assert scene.net.idle
@@ -434,7 +433,7 @@ def test_a_nick_change_to_what_we_are_called_already_is_done() -> None:
     scene.feed(":ada!~u@host NICK eva")
     scene.told()
     scene.net.tick(scene.now + CONFIRM_WITHIN + 1)
-    assert scene.only(Echoed).id == "2"
+    assert scene.echoed() == ["2"]
 
 
 def test_a_nick_that_the_server_gave_us_is_not_the_answer_to_what_we_asked() -> None:
@@ -442,9 +441,9 @@ def test_a_nick_that_the_server_gave_us_is_not_the_answer_to_what_we_asked() -> 
     scene.enter()
     scene.do(Rename(ROOM, "eva", BY, "1"))
     scene.feed(":ada!~u@host NICK Guest42")
-    assert not [fact for fact in scene.told() if isinstance(fact, Echoed)]
+    assert not scene.echoed()
     scene.feed(":Guest42!~u@host NICK eva")
-    assert [fact.id for fact in scene.told() if isinstance(fact, Echoed)] == ["1"]
+    assert scene.echoed() == ["1"]
 
 
 # The end --------------------------------------------------------------------------------------------------------------

@@ -27,8 +27,9 @@ from transports.ports import Identity, Outlet, Services
 
 log = logging.getLogger(__name__)
 
-#: A body longer than this is no chat but a file; it would take minutes to send at any flood limit.
-MAX_TEXT: Final = 15_000
+#: A body longer than this is no chat but a file; it would take minutes to send at any flood limit, and its reflection must
+#: fit into one stanza, whatever its characters are.
+MAX_TEXT: Final = 8_000
 
 _CAN: Final[dict[str, frozenset[type]]] = {
     "room": frozenset({Join, Leave, Rename, Say, SetSubject}),

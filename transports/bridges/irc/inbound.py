@@ -329,7 +329,7 @@ def _topic(net: Network, line: Line, now: float) -> None:
     channel.subject = Subject(_plain(line.params[1]), nick, net.epoch + now)
     if nick == net.nick and channel.topics:
         done = channel.topics.pop(0)
-        net.tell(Echoed(done.room, done.by, done.id))
+        net.tell(Echoed((done,)))
     if channel.entered:
         net.tell(SubjectSet(channel.address, Subject(channel.subject.text, nick)))
 

@@ -365,11 +365,10 @@ class Network:
         self.fence = ""
         self.spoiled.clear()
         take = self.awaiting.popleft
-        tell = self.tell
-        for _ in range(self.covered):
-            say, _ = take()
-            tell(Echoed(say.to, say.by, say.id))
+        taken = [take()[0] for _ in range(self.covered)]
         self.covered = 0
+        if taken:
+            self.tell(Echoed(taken))
 
     def unsay(self, target: str, error: LegacyError) -> bool:
         """An error numeric for `target`: the first message to it that is not confirmed has failed. False: there is none."""
@@ -414,11 +413,11 @@ class Network:
             channel = self.find(irc_address.split(command.room, self.fixed)[0])
             if channel is not None and command in channel.topics:
                 channel.topics.remove(command)
-                self.tell(Echoed(command.room, command.by, command.id))
+                self.tell(Echoed((command,)))
         elif command in self.renames:
             self.renames.remove(command)
             if self.isupport.fold(command.nick) == self.isupport.fold(self.nick):
-                self.tell(Echoed(command.room, command.by, command.id))
+                self.tell(Echoed((command,)))
             else:
                 words = f"{self.server} has not answered the request for another nick."
                 self.tell(Failed(command, LegacyError("remote-server-timeout", words)))
@@ -464,7 +463,7 @@ class Network:
         for rename in self.renames:
             if fold(rename.nick).startswith(fold(new)):
                 self.renames.remove(rename)
-                self.tell(Echoed(rename.room, rename.by, rename.id))
+                self.tell(Echoed((rename,)))
                 return
 
     def fail(self, command: Say | SetSubject, error: LegacyError) -> None:
