@@ -26,6 +26,8 @@ _ENCRYPTED: Final = frozenset(
         "{jabber:x:encrypted}x",
     }
 )
+#: All that is read of a message; nothing else in it matters to anybody here.
+_READ: Final = _ENCRYPTED | {_BODY, _SUBJECT, _ORIGIN}
 
 
 class StanzaError(NamedTuple):
@@ -97,14 +99,15 @@ def message(stanza: Element) -> Message:
     encrypted = False
     for child in stanza:
         tag = child.tag
-        if tag == _BODY:
-            body = child.text or ""
-        elif tag == _SUBJECT:
-            subject = child.text or ""
-        elif tag == _ORIGIN:
-            origin = child.get("id", "")
-        elif tag in _ENCRYPTED:
-            encrypted = True
+        if tag in _READ:
+            if tag == _BODY:
+                body = child.text or ""
+            elif tag == _SUBJECT:
+                subject = child.text or ""
+            elif tag == _ORIGIN:
+                origin = child.get("id", "")
+            else:
+                encrypted = True
     kind = get("type", "normal")
     error = error_of(stanza) if kind == "error" else None
     return Message(kind, get("id", ""), get("from", ""), parse(get("to", "")), body, subject, origin, encrypted, error)
