@@ -107,7 +107,7 @@ class App:
             post,
         )
         mounted = Mounted(bridge, wing, stream, post, self)
-        stream.handlers = mounted
+        stream.attach(mounted)
         return mounted
 
     async def _post(self, settings: ComponentSettings, stream: Component) -> Post:

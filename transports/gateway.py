@@ -114,16 +114,11 @@ class Wing:
     # Stanzas ------------------------------------------------------------------------------------------------------
 
     def message(self, message: Message) -> None:
+        if message.type == "groupchat" and self._said(message):
+            return
         if message.type == "error":
             self._bounced(message)
             return
-        visitor = self.visitors.get(message.sender.partition("/")[0])
-        if visitor is not None and message.type == "groupchat" and message.body is not None and not message.encrypted:
-            # behind the gate already, and nearly always in the room: the way that thousands go
-            place = self._room(message, visitor)
-            if place is not None and len(message.body) <= self.bridge.max_text(place):
-                visitor.says(message, place)
-                return
         if not self.admits(message.sender):
             if message.body is not None:
                 self._refuse("message", message, self._forbidden(self.bridge.domain))
@@ -139,13 +134,20 @@ class Wing:
         except LegacyError as error:
             self._refuse("message", message, error)
 
-    def _room(self, message: Message, visitor: Visitor) -> Address | None:
-        """The room that a groupchat message goes to, if the visitor has one there."""
+    def _said(self, message: Message) -> bool:
+        """The way that thousands go: plain words of somebody who is in the room, and so came through the gate before."""
+        visitor = self.visitors.get(message.sender.partition("/")[0])
+        body, to = message.body, message.to
+        if visitor is None or body is None or message.encrypted or to.resource:
+            return False
         try:
-            address = self.address(message.to.local)
+            address = self.address(to.local)
         except LegacyError:
-            return None
-        return address if address in visitor.rooms and not message.to.resource else None
+            return False
+        if address not in visitor.rooms or len(body) > self.bridge.max_text(address):
+            return False
+        visitor.says(message, address)
+        return True
 
     def _deliver(self, message: Message, address: Address) -> None:
         command = Say if message.body is not None else SetSubject

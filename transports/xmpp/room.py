@@ -85,19 +85,38 @@ def resource(nick: str) -> str:
 class Room:
     """`send` takes one finished stanza, `send_all` many."""
 
-    __slots__ = ("clients", "held", "inside", "members", "names", "nick", "send", "send_all", "subject", "waiting")
+    __slots__ = (
+        "clients",
+        "held",
+        "inside",
+        "members",
+        "names",
+        "nick",
+        "own",
+        "own_end",
+        "send",
+        "send_all",
+        "subject",
+        "waiting",
+    )
 
     def __init__(self, names: Names, send: Callable[[str], None], send_all: Callable[[list[str]], None]) -> None:
         self.names = names
         self.send = send
         self.send_all = send_all
         self.inside = False
-        self.nick = ""
+        self._called("")
         self.members: Mapping[str, Rank] = {}
         self.subject = Subject("")
         self.clients: dict[str, Client] = {}
         self.waiting: dict[str, Client] = {}
         self.held: list[Said] = []
+
+    def _called(self, nick: str) -> None:
+        """The user's nick here; what of it stands in every reflection is made once."""
+        self.nick = nick
+        self.own = resource(nick)
+        self.own_end = f"'/><occupant-id xmlns='urn:xmpp:occupant-id:0' id='{occupant_id(nick)}'/></message>"
 
     # Joining and leaving ------------------------------------------------------------------------------------------
 
@@ -114,7 +133,7 @@ class Room:
 
     def entered(self, fact: Entered) -> None:
         self.inside = True
-        self.nick = fact.nick
+        self._called(fact.nick)
         self.members = fact.members
         self.subject = fact.subject
         waiting, self.waiting = self.waiting, {}
@@ -190,7 +209,7 @@ class Room:
         old = resource(fact.old) + write.gone(fact.rank, codes, nick=to_resource(fact.new))
         new = resource(fact.new) + write.occupant(fact.rank, ("110",) if own else (), occupant_id(fact.new))
         if own:
-            self.nick = fact.new
+            self._called(fact.new)
         for client in self.clients.values():
             self.send(client.presence + old)
             self.send(client.presence + new)
@@ -232,13 +251,14 @@ class Room:
 
     def reflect(self, sent: Message) -> None:
         """Every client of the user sees what the far side has taken, under the id that its author gave it (XEP-0045 7.4)."""
+        named = write.id_attr(sent.id)
         origin = ""
-        if sent.origin_id and len(sent.origin_id) <= write.ID_LIMIT:
-            origin = f"<origin-id xmlns='urn:xmpp:sid:0' id='{xml.attr(sent.origin_id)}'/>"
-        id = self.names.stanza()
+        if sent.origin_id:
+            same = named if sent.origin_id == sent.id else write.id_attr(sent.origin_id)
+            origin = f"<origin-id xmlns='urn:xmpp:sid:0'{same}/>" if same else ""
         text = sent.body or ""
         body = write.body(text, 50_000) if len(text) > 5_000 else f"<body>{xml.text(text)}</body>"
-        start = f"{resource(self.nick)}'{write.id_attr(sent.id)}>{body}{origin}"
-        end = f"{id}'/><occupant-id xmlns='urn:xmpp:occupant-id:0' id='{occupant_id(self.nick)}'/></message>"
+        start = f"{self.own}'{named}>{body}{origin}"
+        end = f"{self.names.stanza()}{self.own_end}"
         for client in self.clients.values():
             self.send(f"{client.message}{start}{client.by}{end}")

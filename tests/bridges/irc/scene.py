@@ -42,9 +42,10 @@ class Scene:
     def write(self, line: str) -> None:
         self.lines.append(line)
 
-    def queue(self, key: str, lines: list[Outgoing]) -> bool:
+    def queue(self, key: str, lines: list[str], of: Say | SetSubject | None = None) -> bool:
         if not self.full:
-            self.queued += [(key, line) for line in lines]
+            self.queued += [(key, Outgoing(line)) for line in lines[:-1]]
+            self.queued += [(key, Outgoing(line, of)) for line in lines[-1:]]
             if not self.held:
                 self.release()
         return not self.full

@@ -75,7 +75,7 @@ class IrcSession:
 
     def do(self, command: Command) -> None:
         place = command.to if isinstance(command, Say) else command.room
-        _, server = irc_address.split(place, self.bridge.fixed)
+        server = irc_address.split(place, self.bridge.fixed)[1]
         link = self.links.get(server)
         if isinstance(command, Join):
             self._join(command, server, link)

@@ -26,7 +26,7 @@ class Outgoing(NamedTuple):
 class Flow:
     """Bounded, fair, rate-limited queue. `rate` 0 means no limit: everything is due at once."""
 
-    __slots__ = ("_filled", "_queues", "_size", "_tokens", "burst", "rate")
+    __slots__ = ("_filled", "_queues", "_tokens", "burst", "rate", "size")
 
     def __init__(self, burst: float, rate: float) -> None:
         self.burst = burst
@@ -34,35 +34,39 @@ class Flow:
         self._tokens = burst
         self._filled = 0.0
         self._queues: dict[str, deque[Outgoing]] = {}
-        self._size = 0
+        self.size = 0
 
     def __len__(self) -> int:
-        return self._size
+        return self.size
 
-    def push(self, key: str, lines: list[Outgoing]) -> bool:
-        """Queue the lines of one command for target `key`; False (nothing queued) when they do not fit."""
-        if self._size + len(lines) > QUEUE_LIMIT:
+    def push(self, key: str, lines: list[str], of: Say | SetSubject | None = None) -> bool:
+        """Queue the lines of one command (`of`) for target `key`; False (nothing queued) when they do not fit."""
+        if self.size + len(lines) > QUEUE_LIMIT:
             return False
-        self._queues.setdefault(key, deque()).extend(lines)
-        self._size += len(lines)
+        if not lines:
+            return True
+        queue = self._queues.setdefault(key, deque())
+        queue.extend(Outgoing(line) for line in lines[:-1])
+        queue.append(Outgoing(lines[-1], of))
+        self.size += len(lines)
         return True
 
     def due(self, now: float) -> Iterator[Outgoing]:
         """What may be written now, one line per target in turn."""
         self._fill(now)
-        while self._size and (self.rate == 0 or self._tokens >= 1):
+        while self.size and (self.rate == 0 or self._tokens >= 1):
             key, queue = next(iter(self._queues.items()))
             item = queue.popleft()
             del self._queues[key]
             if queue:
                 self._queues[key] = queue
-            self._size -= 1
+            self.size -= 1
             self._tokens -= 1
             yield item
 
     def wait(self, now: float) -> float | None:
         """Seconds until the next line is due; None when nothing waits."""
-        if not self._size:
+        if not self.size:
             return None
         self._fill(now)
         if self.rate == 0 or self._tokens >= 1:
@@ -74,7 +78,7 @@ class Flow:
         queue = self._queues.pop(key, None)
         if queue is None:
             return []
-        self._size -= len(queue)
+        self.size -= len(queue)
         return [item.of for item in queue if item.of is not None]
 
     def clear(self) -> list[Say | SetSubject]:

@@ -17,7 +17,6 @@ from transports.bridges.irc import address as irc_address
 from transports.bridges.irc import text as irc_text
 from transports.bridges.irc import write
 from transports.bridges.irc.channel import Channel
-from transports.bridges.irc.flow import Outgoing
 from transports.bridges.irc.isupport import add_mode, names_entry, parse_modes, rank, remove_mode
 from transports.bridges.irc.numerics import JOIN_ERRORS, NICK_ERRORS, SEND_ERRORS, TOPIC_ERRORS, error_for
 from transports.bridges.irc.read import Line, parse, server_time, split_source
@@ -285,7 +284,7 @@ def _ctcp(net: Network, source: str, request: tuple[str, str], style: Style) -> 
     answer = answers.get(request[0])
     if answer is not None and nick != net.nick and net.answers > 0:
         net.answers -= 1
-        net.line.queue(nick, [Outgoing(write.notice(nick, f"\x01{request[0]} {answer}\x01"))])
+        net.line.queue(nick, [write.notice(nick, f"\x01{request[0]} {answer}\x01")])
 
 
 def _ping(net: Network, line: Line, now: float) -> None:

@@ -16,7 +16,6 @@ from transports.bridges.irc import address as irc_address
 from transports.bridges.irc import text as irc_text
 from transports.bridges.irc import write
 from transports.bridges.irc.channel import Channel
-from transports.bridges.irc.flow import Outgoing
 from transports.bridges.irc.isupport import ISupport
 from transports.errors import LegacyError
 from transports.events import (
@@ -57,8 +56,11 @@ class Line(Protocol):
         """Write at once, past the flood control."""
         ...
 
-    def queue(self, key: str, lines: list[Outgoing]) -> bool:
-        """Write when the flood control lets it; False when the queue is full."""
+    def queue(self, key: str, lines: list[str], of: Say | SetSubject | None = None) -> bool:
+        """Write the lines of one command when the flood control lets it; False when the queue is full.
+
+        `Network.written` is called with `of` when the last of them is on the socket.
+        """
         ...
 
     def unqueue(self, key: str) -> list[Say | SetSubject]:
@@ -204,7 +206,7 @@ class Network:
 
     def _send_join(self, names: list[str], keys: list[str]) -> None:
         params = [",".join(names), ",".join(keys)] if keys else [",".join(names)]
-        if not self.line.queue("", [Outgoing(write.line("JOIN", *params))]):
+        if not self.line.queue("", [write.line("JOIN", *params)]):
             for name in names:
                 channel = self.find(name)
                 if channel is not None:
@@ -224,7 +226,7 @@ class Network:
         channel.asked = channel.entered = False
         channel.parts += 1
         line = write.part(channel.name, _one_line(command.reason, 200))
-        if not self.line.queue("", [Outgoing(line)]):
+        if not self.line.queue("", [line]):
             self.line.write(line)
 
     def _rename(self, command: Rename, now: float) -> None:
@@ -235,7 +237,7 @@ class Network:
             self.tell(Failed(command, LegacyError("not-acceptable", words)))
             return
         self.renames.append(command)
-        if not self.line.queue("", [Outgoing(line)]):
+        if not self.line.queue("", [line]):
             self.renames.pop()
             self.tell(Failed(command, LegacyError("resource-constraint", "Too much waits to be sent to IRC already.")))
         else:
@@ -246,10 +248,8 @@ class Network:
             words = f"{self.server} does not answer; try again in a minute."
             self.tell(Failed(command, LegacyError("resource-constraint", words, retry_after=60)))
             return
-        target = command.nick
-        if not target:
-            target, _ = irc_address.split(command.to, self.fixed)
-        if command.to.kind == "room" and not command.nick:
+        target = command.nick or irc_address.split(command.to, self.fixed)[0]
+        if not command.nick and command.to.kind == "room":
             channel = self.find(target)
             if channel is None or not channel.entered:
                 self.tell(Failed(command, LegacyError("not-acceptable", "You are not in this channel.")))
@@ -257,16 +257,14 @@ class Network:
             target = channel.name
         try:
             pieces = irc_text.utterances(command.text, target, self.prefix)
-            lines = [Outgoing(write.privmsg(target, piece)) for piece in pieces[:-1]]
-            if pieces:
-                lines.append(Outgoing(write.privmsg(target, pieces[-1]), command))
+            lines = [write.privmsg(target, piece) for piece in pieces]
         except write.BadLine:
             self.tell(Failed(command, LegacyError("not-acceptable", f"IRC cannot deliver to “{target}”.")))
             return
         if not lines:
             self.tell(Failed(command, LegacyError("not-acceptable", "There is no text in this message.")))
             return
-        if not self.line.queue(target, lines):
+        if not self.line.queue(target, lines, command):
             words = "Too much waits to be sent to IRC already; try again in a minute."
             self.tell(Failed(command, LegacyError("resource-constraint", words, retry_after=60)))
 
@@ -279,7 +277,7 @@ class Network:
         limit = min(self.isupport.topiclen or 390, 390)
         line = write.topic(channel.name, _one_line(command.text, limit))
         channel.topics.append(command)
-        if not self.line.queue(channel.name, [Outgoing(line, command)]):
+        if not self.line.queue(channel.name, [line], command):
             channel.topics.remove(command)
             self.tell(Failed(command, LegacyError("resource-constraint", "Too much waits to be sent to IRC already.")))
 

@@ -23,7 +23,7 @@ from irc.connection import AioFactory
 
 from transports.bridges.irc import inbound, write
 from transports.bridges.irc.caps import Registration, closing_error
-from transports.bridges.irc.flow import Flow, Outgoing
+from transports.bridges.irc.flow import Flow
 from transports.bridges.irc.read import Buffer, decode, parse
 from transports.bridges.irc.session import Network
 from transports.config import NetworkSettings
@@ -306,14 +306,13 @@ class Link:
         for line in lines:
             self.write(line)
 
-    def queue(self, key: str, lines: list[Outgoing]) -> bool:
-        if self.flow.rate == 0 and not self.choked and not len(self.flow) and self.net.ready:
-            now = self.loop.time()
-            for line, command in lines:
-                self.out.append(line)
-                if command is not None:
-                    self.net.written(command, now)
-        elif not self.flow.push(key, lines):
+    def queue(self, key: str, lines: list[str], of: Say | SetSubject | None = None) -> bool:
+        flow = self.flow
+        if flow.rate == 0 and not self.choked and not flow.size and self.net.ready:
+            self.out += lines
+            if of is not None:
+                self.net.written(of, self.loop.time())
+        elif not flow.push(key, lines, of):
             return False
         if not self.waking:
             self.wake()
