@@ -101,7 +101,7 @@ def message(stanza: Element) -> Message:
         tag = child.tag
         if tag in _READ:
             if tag == _BODY:
-                body = child.text or ""
+                body = child.text or "" if body is None else body  # of several languages the first
             elif tag == _SUBJECT:
                 subject = child.text or ""
             elif tag == _ORIGIN:
