@@ -8,7 +8,7 @@ XEP-0045 for rooms; RFC 6121 for messages.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 from transports.errors import LegacyError
 from transports.events import (
@@ -56,13 +56,6 @@ FATAL: Final = frozenset(
         "service-unavailable",
     }
 )
-
-
-class Sent(NamedTuple):
-    """The `ref` of a command on its way: the stanza that it was, and the room that it is to be reflected in."""
-
-    stanza: Message | Presence
-    room: Room | None
 
 
 class Route(NamedTuple):
@@ -144,7 +137,7 @@ class Visitor:
             self._rename(presence, address, room, nick)
 
     def _rename(self, presence: Presence, address: Address, room: Room, nick: str) -> None:
-        self.session.do(Rename(address, nick, presence.sender, presence.id, Sent(presence, None)))
+        self.session.do(Rename(address, nick, presence.sender, presence.id, presence))
 
     def leaves(self, presence: Presence, address: Address) -> None:
         room = self.rooms.get(address)
@@ -165,9 +158,9 @@ class Visitor:
             words = "You are not in this room; join it first."
             self.refuse("message", message, LegacyError("not-acceptable", words, type="cancel"))
         elif message.body is not None:
-            self.session.do(Say(address, "", message.body, message.sender, message.id, Sent(message, room)))
+            self.session.do(Say(address, "", message.body, message.sender, message.id, message))
         elif message.subject is not None:
-            self.session.do(SetSubject(address, message.subject, message.sender, message.id, Sent(message, None)))
+            self.session.do(SetSubject(address, message.subject, message.sender, message.id, message))
 
     def tells(self, message: Message, address: Address) -> None:
         """A message to a person, or to an occupant of a room (XEP-0045 7.5)."""
@@ -185,7 +178,7 @@ class Visitor:
             self.routes[self.bridge.person(address, nick)] = Route(message.sender, message.to.bare, nick)
         else:
             self.routes.pop(address, None)
-        self.session.do(Say(address, nick, message.body or "", message.sender, message.id, Sent(message, None)))
+        self.session.do(Say(address, nick, message.body or "", message.sender, message.id, message))
 
     def refuse(self, tag: str, stanza: Message | Presence, error: LegacyError) -> None:
         self.send(write.refusal(self.door, tag, stanza, error))
@@ -237,14 +230,15 @@ class Visitor:
 
     def _echoed(self, fact: Echoed) -> None:
         for command in fact.of:
-            sent = command.ref
-            if isinstance(sent, Sent) and sent.room is not None and isinstance(sent.stanza, Message):
-                sent.room.reflect(sent.stanza)
+            if type(command) is Say and not command.nick:
+                room = self.rooms.get(command.to)
+                if room is not None:
+                    room.reflect(cast(Message, command.ref))
 
     def _failed(self, fact: Failed) -> None:
-        sent = fact.of.ref
-        if isinstance(sent, Sent):
-            self.refuse("message" if isinstance(sent.stanza, Message) else "presence", sent.stanza, fact.error)
+        stanza = fact.of.ref
+        if isinstance(stanza, Message | Presence):
+            self.refuse("message" if isinstance(stanza, Message) else "presence", stanza, fact.error)
 
     def _entered(self, fact: Entered) -> None:
         room = self.rooms.get(fact.room)

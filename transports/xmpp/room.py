@@ -68,6 +68,11 @@ def occupant_id(nick: str) -> str:
     return f"#{hashlib.sha256(nick.encode('utf-8', 'surrogatepass')).hexdigest()[:40]}"
 
 
+def named(nick: str) -> tuple[str, str]:
+    """A nick as a resource inside a quoted attribute, and as occupant id."""
+    return (nick, nick) if _plain_nick(nick) is not None else (resource(nick), occupant_id(nick))
+
+
 def styled(fact: Said) -> str:
     """The body that says it: XEP-0245 for actions, which plain words must not look like."""
     if fact.style == "act":
@@ -188,7 +193,8 @@ class Room:
     # What happens inside ------------------------------------------------------------------------------------------
 
     def joined(self, fact: Joined) -> None:
-        tail = f"{resource(fact.nick)}{write.present(fact.rank)}{occupant_id(fact.nick)}'/></presence>"
+        name, id = named(fact.nick)
+        tail = f"{name}{write.present(fact.rank)}{id}'/></presence>"
         for client in self.clients.values():
             self.send(client.presence + tail)
 
@@ -196,9 +202,10 @@ class Room:
         codes = _GONE_CODES[fact.cause]
         for nick in fact.nicks:
             own = nick == self.nick
-            tail = resource(nick) + write.gone(NO_RANK, (*codes, "110") if own else codes, fact.reason, fact.actor)
+            name = nick if _plain_nick(nick) is not None else resource(nick)
+            tail = write.gone(NO_RANK, (*codes, "110") if own else codes, fact.reason, fact.actor)
             for client in self.clients.values():
-                self.send(client.presence + tail)
+                self.send(f"{client.presence}{name}{tail}")
             if own:
                 self.inside = False
                 self.clients.clear()
@@ -232,10 +239,10 @@ class Room:
             self.held.append(fact)
             return
         text = styled(fact)
-        nick = fact.nick
+        name, occupant = named(fact.nick)
         id = self.names.stanza()
-        start = f"{resource(nick)}' id='{id}'>{write.body(text) if len(text) > 5_000 else f'<body>{xml.text(text)}</body>'}"
-        end = f"{id}'/><occupant-id xmlns='urn:xmpp:occupant-id:0' id='{occupant_id(nick)}'/></message>"
+        start = f"{name}' id='{id}'>{write.body(text) if len(text) > 5_000 else f'<body>{xml.text(text)}</body>'}"
+        end = f"{id}'/><occupant-id xmlns='urn:xmpp:occupant-id:0' id='{occupant}'/></message>"
         when = fact.when
         for client in self.clients.values():
             if when is None:

@@ -244,7 +244,7 @@ def test_a_message_is_echoed_by_the_answer_to_the_fence() -> None:
     scene = Scene()
     scene.enter()
     scene.do(say("one"), say("two\nthree", id="2"))
-    assert scene.sent() == ["PRIVMSG #c one", "PRIVMSG #c two", "PRIVMSG #c three"]
+    assert scene.sent() == ["PRIVMSG #c :one", "PRIVMSG #c two", "PRIVMSG #c three"]
     assert scene.told() == []
     scene.pong()
     assert scene.echoed() == ["1", "2"]

@@ -12,10 +12,25 @@ class Channel:
     present   our own JOIN came back
     asked     somebody of the user's clients wants to be here (False: the server put us in, or we are leaving)
     ban       the last one that was set: who, mask, when
+    head      the start of our PRIVMSGs to it, and `room`, how many bytes may follow whatever our prefix is
     parts     our PARTs that are not answered yet: until then nothing that comes is about a new stay
     """
 
-    __slots__ = ("address", "asked", "ban", "entered", "key", "members", "name", "parts", "present", "subject", "topics")
+    __slots__ = (
+        "address",
+        "asked",
+        "ban",
+        "entered",
+        "head",
+        "key",
+        "members",
+        "name",
+        "parts",
+        "present",
+        "room",
+        "subject",
+        "topics",
+    )
 
     def __init__(self, name: str, address: Address, key: str = "", asked: bool = True) -> None:
         self.name = name
@@ -25,6 +40,8 @@ class Channel:
         self.present = False
         self.entered = False
         self.parts = 0
+        self.head = ""
+        self.room = 0
         self.members: dict[str, Rank] = {}
         self.subject = Subject("")
         self.ban = ("", "", 0.0)

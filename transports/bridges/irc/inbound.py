@@ -337,9 +337,7 @@ def _names_end(net: Network, line: Line, now: float) -> None:
     channel = net.find(line.params[1])
     if channel is None or not channel.present or channel.entered or channel.parts:
         return
-    channel.entered = True
-    net.joins.pop(channel.address, None)
-    channel.members.setdefault(net.nick, NO_RANK)
+    net.enter(channel)
     if channel.asked:
         net.tell(Entered(channel.address, net.nick, channel.members, channel.subject))
     else:

@@ -19,6 +19,7 @@ from transports.bridges.irc.channel import Channel
 from transports.bridges.irc.isupport import ISupport
 from transports.errors import LegacyError
 from transports.events import (
+    NO_RANK,
     Address,
     Command,
     Down,
@@ -39,6 +40,8 @@ from transports.events import (
 
 #: Seconds from the socket write to the confirmation; after that the message counts as lost (architecture: promises).
 CONFIRM_WITHIN: Final = 30.0
+#: No prefix (`nick!user@host`) is longer, in bytes; messages that fit whatever ours is need no closer look.
+LONGEST_PREFIX: Final = 200
 #: Messages that may be on their way to the server at once.
 AWAITING_LIMIT: Final = 20_000
 #: Seconds a server has to answer a JOIN.
@@ -255,6 +258,10 @@ class Network:
                 self.tell(Failed(command, LegacyError("not-acceptable", "You are not in this channel.")))
                 return
             target = channel.name
+            text = command.text
+            if 0 < len(text) <= channel.room and write.plain(text) and text[:4] != "/me ":
+                self._send(target, [channel.head + text], command)  # most are short and plain
+                return
         try:
             pieces = irc_text.utterances(command.text, target, self.prefix)
             lines = [write.privmsg(target, piece) for piece in pieces]
@@ -264,6 +271,9 @@ class Network:
         if not lines:
             self.tell(Failed(command, LegacyError("not-acceptable", "There is no text in this message.")))
             return
+        self._send(target, lines, command)
+
+    def _send(self, target: str, lines: list[str], command: Say) -> None:
         if not self.line.queue(target, lines, command):
             words = "Too much waits to be sent to IRC already; try again in a minute."
             self.tell(Failed(command, LegacyError("resource-constraint", words, retry_after=60)))
@@ -432,6 +442,14 @@ class Network:
     def find(self, name: str) -> Channel | None:
         """The channel called `name`, in whatever case (CASEMAPPING)."""
         return self.by_name.get(name) or self.channels.get(self.isupport.fold(name))
+
+    def enter(self, channel: Channel) -> None:
+        """The member list is complete: we are in, and may speak."""
+        channel.entered = True
+        self.joins.pop(channel.address, None)
+        channel.members.setdefault(self.nick, NO_RANK)
+        channel.head = write.privmsg_head(channel.name)
+        channel.room = max(0, 512 - LONGEST_PREFIX - len(f": {channel.head}\r\n".encode(errors="replace")))
 
     def add(self, channel: Channel) -> None:
         self.channels[self.isupport.fold(channel.name)] = channel

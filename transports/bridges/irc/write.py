@@ -111,6 +111,16 @@ def privmsg(to: str, text: str) -> str:
     return f"PRIVMSG {target(to)} {_last(_text(text))}"
 
 
+def privmsg_head(to: str) -> str:
+    """The start of every PRIVMSG to one target; what follows it must be `plain`."""
+    return privmsg(to, ":")[:-1]
+
+
+def plain(text: str) -> bool:
+    """Whether `text` is one line of printable ASCII, which `privmsg_head` may be followed by as it is."""
+    return text.isascii() and text.isprintable()
+
+
 def notice(to: str, text: str) -> str:
     return f"NOTICE {target(to)} {_last(_text(text))}"
 
