@@ -144,7 +144,7 @@ class Wing:
             address = self.address(to.local)
         except LegacyError:
             return False
-        if address not in visitor.rooms or len(body) > self.bridge.max_text(address):
+        if address.kind != "room" or len(body) > self.bridge.max_text(address):
             return False
         visitor.says(message, address)
         return True

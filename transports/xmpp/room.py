@@ -200,6 +200,12 @@ class Room:
 
     def left(self, fact: Left) -> None:
         codes = _GONE_CODES[fact.cause]
+        if len(fact.nicks) > 1 and self.nick not in fact.nicks:
+            tail = write.gone(NO_RANK, codes, fact.reason, fact.actor)
+            names = [resource(nick) for nick in fact.nicks]
+            for client in self.clients.values():
+                self.send_all([f"{client.presence}{name}{tail}" for name in names])
+            return
         for nick in fact.nicks:
             own = nick == self.nick
             name = nick if _plain_nick(nick) is not None else resource(nick)

@@ -232,12 +232,7 @@ class Component(ComponentXMPP):  # type: ignore[misc]
 
     def _spawn_event(self, xml: Element) -> None:
         """One whole child of the stream, in the order of the stream."""
-        tag = xml.tag
-        if tag.startswith(_CLIENT):  # COMPAT: some servers hand on clients' stanzas under the clients' namespace
-            for element in xml.iter():
-                element.tag = element.tag.replace(_CLIENT, read.NS)
-            tag = xml.tag
-        name = _STANZAS.get(tag)
+        name = _STANZAS.get(xml.tag)
         if name is not None:
             try:
                 value: Any = _READERS[name](xml)
@@ -247,10 +242,14 @@ class Component(ComponentXMPP):  # type: ignore[misc]
                     log.warning(kv("stray stanza", domain=self.domain, to=value.to.full, sender=value.sender))
             except Exception as error:
                 self._failed(xml, name, error)
-        elif tag == _HANDSHAKE:
+        elif xml.tag == _HANDSHAKE:
             self._accepted()
-        elif tag == _STREAM_ERROR:
+        elif xml.tag == _STREAM_ERROR:
             self._stream_error(xml)
+        elif xml.tag.startswith(_CLIENT):  # COMPAT: some servers hand on clients' stanzas under the clients' namespace
+            for element in xml.iter():
+                element.tag = element.tag.replace(_CLIENT, read.NS)
+            self._spawn_event(xml)
 
     def _failed(self, stanza: Element, name: str, error: Exception) -> None:
         """A stanza that could not be read or handled costs a line in the log, and its sender gets an answer."""

@@ -68,6 +68,7 @@ class Scene:
     def feed(self, *lines: str) -> None:
         for line in lines:
             inbound.feed(self.net, line, self.now)
+        inbound.settle(self.net)
 
     def do(self, *commands: Join | Leave | Rename | Say | SetSubject) -> None:
         for command in commands:

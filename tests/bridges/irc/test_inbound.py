@@ -376,6 +376,7 @@ def hostile(scene: Scene, data: bytes) -> None:
     for raw in Buffer().feed(data + b"\r\n"):
         with contextlib.suppress(ValueError, IndexError):
             feed(scene.net, decode(raw), scene.now)
+    inbound.settle(scene.net)
 
 
 @pytest.mark.parametrize("probe", PROBES)

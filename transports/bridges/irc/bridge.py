@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Final
+from typing import Final, cast
 
 from irc.client_aio import AioReactor
 
@@ -74,10 +74,12 @@ class IrcSession:
         self.links: dict[str, Link] = {}
 
     def do(self, command: Command) -> None:
-        place = command.to if isinstance(command, Say) else command.room
+        place = command.to if type(command) is Say else cast(Join, command).room
         server = irc_address.split(place, self.bridge.fixed)[1]
         link = self.links.get(server)
-        if isinstance(command, Join):
+        if type(command) is Say and link is not None:
+            link.net.do(command, 0.0)  # it counts from the socket write
+        elif isinstance(command, Join):
             self._join(command, server, link)
         elif link is not None:
             link.net.do(command, link.loop.time())

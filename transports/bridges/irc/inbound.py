@@ -73,9 +73,12 @@ def feed(net: Network, line: str, now: float) -> None:
         source, _, rest = line.partition(" ")
         command, _, rest = rest.partition(" ")
         hot = _HOT.get(command)
+        if net.quits and hot is not _quit:
+            settle(net)
         if hot is not None and rest[:1] != " ":
             hot(net, source[1:], rest, when)
             return
+    settle(net)
     parsed = parse(tagged or line)
     handler = _HANDLERS.get(parsed.command)
     if handler is not None:
@@ -210,12 +213,26 @@ def _parted(net: Network, channel: Channel) -> None:
 
 def _quit(net: Network, source: str, rest: str, when: float | None) -> None:
     nick = _nick_of(source)
-    cause, reason = _quit_cause(_trailing(rest))
-    if nick == net.nick:
+    why = _quit_cause(_trailing(rest))
+    if why != net.quit_as:
+        settle(net)
+        net.quit_as = why
+    if nick != net.nick:
+        net.quits.append(nick)
+
+
+def settle(net: Network) -> None:
+    """Tell of those who quit for one reason, line after line: a netsplit is one fact. To be called after the last line."""
+    quits = net.quits
+    if not quits:
         return
+    net.quits = []
+    cause, reason = net.quit_as
     for channel in net.channels.values():
-        if channel.members.pop(nick, None) is not None and channel.entered:
-            net.tell(Left(channel.address, (nick,), cause, reason))
+        drop = channel.members.pop
+        gone = [nick for nick in quits if drop(nick, None) is not None]
+        if gone and channel.entered:
+            net.tell(Left(channel.address, tuple(gone), cause, reason))
 
 
 @lru_cache(256)

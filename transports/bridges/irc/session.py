@@ -21,6 +21,7 @@ from transports.errors import LegacyError
 from transports.events import (
     NO_RANK,
     Address,
+    Cause,
     Command,
     Down,
     Echoed,
@@ -100,6 +101,8 @@ class Network:
         "line",
         "motd",
         "nick",
+        "quit_as",
+        "quits",
         "ready",
         "renames",
         "server",
@@ -125,6 +128,8 @@ class Network:
         self.renames: deque[Rename] = deque()
         self.epoch = 0.0
         self.fresh: tuple[str, ...] = ()
+        self.quits: list[str] = []
+        self.quit_as: tuple[Cause, str] = ("quit", "")
         self.awaiting: deque[tuple[Say, float]] = deque()
         self.covered = 0
         self.spoiled: dict[str, int] = {}

@@ -292,6 +292,7 @@ class Link:
                 log.debug("malformed line from %s: %s", self.settings.name, type(error).__name__)
             except Exception:
                 log.exception("a line from %s could not be handled", self.settings.name)
+        inbound.settle(net)
         if net.awaiting and not net.fence:
             self.wake()
 
