@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.bridges.irc.scene import BY, ME, ROOM, Scene, say
-from transports.bridges.irc.inbound import NICK_LIMIT, feed
+from transports.bridges.irc.inbound import NICK_LIMIT, feed, settle
 from transports.bridges.irc.read import Buffer, decode
 from transports.bridges.irc.write import BadLine
 from transports.events import (
@@ -376,7 +376,7 @@ def hostile(scene: Scene, data: bytes) -> None:
     for raw in Buffer().feed(data + b"\r\n"):
         with contextlib.suppress(ValueError, IndexError):
             feed(scene.net, decode(raw), scene.now)
-    inbound.settle(scene.net)
+    settle(scene.net)
 
 
 @pytest.mark.parametrize("probe", PROBES)
