@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
@@ -177,6 +178,31 @@ async def test_in_a_row_is_on_disk_on_the_stream_and_fenced(house: House) -> Non
     house.serve()
     await house.until_states(taken=1)
     assert house.mailbox._incoming._inboxes == {}
+
+
+async def test_in_nothing_is_acknowledged_before_it_is_on_disk(house: House, database: Database) -> None:
+    gate = threading.Event()
+    slow = database.run(lambda _connection: gate.wait(10))
+    accepting = asyncio.create_task(house.accept("hello"))
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert not accepting.done()
+    assert house.written == []
+    gate.set()
+    assert await slow
+    assert await accepting
+
+
+async def test_out_nothing_is_handed_over_before_it_is_on_disk(house: House, database: Database) -> None:
+    gate = threading.Event()
+    slow = database.run(lambda _connection: gate.wait(10))
+    house.post("hello")
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert house.far.begun == []
+    gate.set()
+    assert await slow
+    await house.until_states(done=1)
 
 
 async def test_in_a_repeat_is_known_and_not_written_again(house: House) -> None:
