@@ -1,4 +1,4 @@
-"""Fixtures of the IRC scenarios: `scene` is a channel of its own in a house that lasts for the run.
+"""Fixtures of the IRC scenarios: `scene` is a channel of its own in a house that lasts for the module.
 
 Two houses stand for four: each XMPP server and each IRC server is in one of them.
 """
@@ -24,7 +24,7 @@ def pair(request: pytest.FixtureRequest) -> tuple[XmppServer, Ircd]:
     return server, ircd
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def house(pair: tuple[XmppServer, Ircd]) -> AsyncIterator[irc.House]:
     with folder("transports-test-") as path:
         async with irc.house(*pair, path) as house:

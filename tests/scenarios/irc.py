@@ -6,6 +6,7 @@ the whole run, each test in a channel of its own. alice is in #home all the time
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -48,6 +49,16 @@ class House:
     def forget(self) -> None:
         for person in (self.alice, self.phone, self.bob, self.eve):
             person.forget()
+
+    async def gone(self, nick: str) -> None:
+        """Wait until IRC knows nobody of that nick."""
+        async with asyncio.timeout(10):
+            while True:
+                await self.eve.send(f"WHOIS {nick}")
+                if (await self.eve.until(lambda line: line.command in {"401", "318"})).command == "401":
+                    break
+                await asyncio.sleep(0.1)
+        await self.eve.barrier()
 
     @asynccontextmanager
     async def person(self, nick: str) -> AsyncIterator[Person]:
