@@ -296,6 +296,18 @@ async def test_in_many_users_share_the_stream_within_a_bound(database: Database)
         assert sorted(house.written, key=int) == [str(n) for n in range(20)]
 
 
+async def test_in_what_is_on_its_way_is_bounded_by_its_size_too(database: Database) -> None:
+    async with living(database, QUICK._replace(window_size=1), up=False) as house:
+        for text in "123":
+            await house.accept(text)
+        await house.accept("x", user=BOB)
+        house.mailbox.connected()
+        await house.until_fenced()
+        assert sorted(house.written) == ["1", "x"]
+        await house.until_states(serving=True, taken=4)
+        assert [text for text in house.written if text != "x"] == ["1", "2", "3"]
+
+
 async def test_in_what_cannot_be_rendered_is_a_dead_letter_and_stops_nothing(house: House) -> None:
     await house.accept("unspeakable")
     await house.accept("hello")

@@ -230,24 +230,28 @@ class Incoming:
         if inbox is None or not self._up:
             return
         self._parked.pop(owner, None)
-        while inbox.ready and self._room(owner) > 0:
+        while inbox.ready and self._room(owner):
             row = inbox.ready.popleft()
             if row.contact in inbox.held and row.state == "queued":
                 noted(self._journal.wait(row.id, row.created + self._limits.expire_in, row.error, row.attempts))
             elif row.id not in self._fence and not self._write(row):
                 return
-        if self._room(owner) > 0 and inbox.more and not inbox.reading:
+        if self._room(owner) and inbox.more and not inbox.reading:
             inbox.reading, inbox.more = True, False
             self._tasks.start(self._read(owner, inbox, inbox.turn))
-        elif (inbox.ready or inbox.more) and self._fence.room(owner, self._limits.window) > 0 and not inbox.reading:
+        elif (inbox.ready or inbox.more) and self._own_room(owner) and not inbox.reading:
             self._parked[owner] = None
-        elif inbox.empty and self._fence.room(owner, self._limits.window) == self._limits.window:
+        elif inbox.empty and self._fence.idle(owner):
             del self._inboxes[owner]
         if not self._fence.busy:
             self._quiet.set()
 
-    def _room(self, owner: str) -> int:
-        return min(self._fence.room(owner, self._limits.window), self._limits.flying - len(self._fence))
+    def _room(self, owner: str) -> bool:
+        limits, fence = self._limits, self._fence
+        return len(fence) < limits.flying and fence.size < limits.flying_size and self._own_room(owner)
+
+    def _own_room(self, owner: str) -> bool:
+        return self._fence.room(owner, self._limits.window, self._limits.window_size)
 
     def _write(self, row: Row) -> bool:
         """Put a row on the stream; False when that has ended."""
@@ -262,7 +266,7 @@ class Incoming:
             return True
         if not self._send(text):
             return False
-        self._fence.wrote(row.owner, row.id)
+        self._fence.wrote(row.owner, row.id, len(text))
         self._ask_soon()
         return True
 

@@ -57,8 +57,10 @@ class Limits(NamedTuple):
     """Bounds and times (seconds) of one bridge's mailbox."""
 
     queue: int = 1000  # open rows per user and direction
-    window: int = 100  # rows per user on their way over the stream
-    flying: int = 2000  # rows of all users on their way over the stream
+    window: int = 100  # rows per user on their way over the stream, and their characters
+    window_size: int = 200_000
+    flying: int = 2000  # the same for all users together: what the stream keeps in memory when the server stops reading
+    flying_size: int = 4_000_000
     page: int = 50  # rows per user read from the journal at once
     sends: int = 20  # messages being handed to the far side at once
     sends_per_user: int = 4

@@ -20,8 +20,8 @@ def fence() -> Fence:
 
 
 def test_a_batch_is_followed_by_one_ping_to_the_bare_jid(fence: Fence) -> None:
-    fence.wrote(USER, "a")
-    fence.wrote(USER, "b")
+    fence.wrote(USER, "a", 10)
+    fence.wrote(USER, "b", 10)
     assert fence.due(0) == [Ping(USER, "p1")]
     assert fence.due(0) == []
     assert fence.answered(USER, "p1") == Passed(USER, ["a", "b"])
@@ -30,9 +30,9 @@ def test_a_batch_is_followed_by_one_ping_to_the_bare_jid(fence: Fence) -> None:
 
 
 def test_what_is_written_behind_a_ping_waits_for_the_next(fence: Fence) -> None:
-    fence.wrote(USER, "a")
+    fence.wrote(USER, "a", 10)
     fence.due(0)
-    fence.wrote(USER, "b")
+    fence.wrote(USER, "b", 10)
     assert fence.due(0) == []
     assert fence.answered(USER, "p1") == Passed(USER, ["a"])
     assert fence.due(1) == [Ping(USER, "p2")]
@@ -40,8 +40,8 @@ def test_what_is_written_behind_a_ping_waits_for_the_next(fence: Fence) -> None:
 
 
 def test_users_do_not_wait_for_each_other(fence: Fence) -> None:
-    fence.wrote(USER, "a")
-    fence.wrote("bob@example.net", "b")
+    fence.wrote(USER, "a", 10)
+    fence.wrote("bob@example.net", "b", 10)
     assert fence.due(0) == [Ping(USER, "p1"), Ping("bob@example.net", "p2")]
     assert fence.answered("bob@example.net", "p2") == Passed("bob@example.net", ["b"])
     assert "a" in fence
@@ -49,14 +49,14 @@ def test_users_do_not_wait_for_each_other(fence: Fence) -> None:
 
 @pytest.mark.parametrize("sender", ["mallory@example.org", "example.net", "", "alice@example.org.evil"])
 def test_nobody_else_can_answer(fence: Fence, sender: str) -> None:
-    fence.wrote(USER, "a")
+    fence.wrote(USER, "a", 10)
     fence.due(0)
     assert fence.answered(sender, "p1") is None
     assert "a" in fence
 
 
 def test_an_unanswered_ping_is_repeated_to_the_users_server(fence: Fence) -> None:
-    fence.wrote(USER, "a")
+    fence.wrote(USER, "a", 10)
     fence.due(0)
     assert fence.next_due() == 30
     assert fence.due(29) == []
@@ -66,9 +66,9 @@ def test_an_unanswered_ping_is_repeated_to_the_users_server(fence: Fence) -> Non
 
 
 def test_the_late_answer_to_the_first_ping_counts_too(fence: Fence) -> None:
-    fence.wrote(USER, "a")
+    fence.wrote(USER, "a", 10)
     fence.due(0)
-    fence.wrote(USER, "b")
+    fence.wrote(USER, "b", 10)
     fence.due(30)
     assert fence.answered(USER, "p1") == Passed(USER, ["a"])
     assert fence.answered("example.org", "p2") is None
@@ -76,7 +76,7 @@ def test_the_late_answer_to_the_first_ping_counts_too(fence: Fence) -> None:
 
 
 def test_repeats_are_bounded(fence: Fence) -> None:
-    fence.wrote(USER, "a")
+    fence.wrote(USER, "a", 10)
     for times in range(100):
         assert len(fence.due(times * 30.0)) == 1
     assert len(fence._pings) == 4
@@ -85,8 +85,8 @@ def test_repeats_are_bounded(fence: Fence) -> None:
 
 
 def test_a_refused_row_is_not_passed(fence: Fence) -> None:
-    fence.wrote(USER, "a")
-    fence.wrote(USER, "b")
+    fence.wrote(USER, "a", 10)
+    fence.wrote(USER, "b", 10)
     fence.due(0)
     assert fence.refused("alice@example.org/phone", "a")
     assert not fence.refused(USER, "a")
@@ -94,31 +94,40 @@ def test_a_refused_row_is_not_passed(fence: Fence) -> None:
 
 
 def test_only_the_receiver_can_refuse(fence: Fence) -> None:
-    fence.wrote(USER, "a")
+    fence.wrote(USER, "a", 10)
     assert not fence.refused("mallory@example.org", "a")
     assert "a" in fence
 
 
 def test_a_refused_row_that_is_written_again_is_behind_the_old_ping(fence: Fence) -> None:
-    fence.wrote(USER, "a")
+    fence.wrote(USER, "a", 10)
     fence.due(0)
     fence.refused(USER, "a")
-    fence.wrote(USER, "a")
+    fence.wrote(USER, "a", 10)
     assert fence.answered(USER, "p1") == Passed(USER, [])
     assert "a" in fence
 
 
 def test_room_counts_what_is_on_its_way(fence: Fence) -> None:
-    assert fence.room(USER, 3) == 3
-    for row in "abcd":
-        fence.wrote(USER, row)
-    assert fence.room(USER, 3) == 0
+    assert fence.idle(USER)
+    for row in "abc":
+        assert fence.room(USER, 3, 1000)
+        fence.wrote(USER, row, 10)
+    assert not fence.room(USER, 3, 1000)
+    assert not fence.room(USER, 10, 30)
+    assert fence.room("bob@example.net", 3, 30)
+    assert fence.size == 30
+    fence.refused(USER, "b")
+    assert fence.room(USER, 3, 30)
+    fence.due(0)
+    fence.answered(USER, "p1")
+    assert fence.idle(USER) and fence.size == 0
 
 
 def test_a_lost_stream_forgets_everything(fence: Fence) -> None:
-    fence.wrote(USER, "a")
+    fence.wrote(USER, "a", 10)
     fence.due(0)
-    fence.wrote(USER, "b")
+    fence.wrote(USER, "b", 10)
     fence.lost()
     assert fence.answered(USER, "p1") is None
     assert len(fence) == 0
@@ -160,7 +169,7 @@ def test_passed_means_processed(steps: list[tuple[str, str]]) -> None:
             row = f"r{next(numbers)}"
             stream.append((user, row))
             written.append(row)
-            fence.wrote(user, row)
+            fence.wrote(user, row, 10)
         elif step in ("ask", "late"):
             clock += 31 if step == "late" else 0
             stream.extend(fence.due(clock))
@@ -181,4 +190,5 @@ def test_passed_means_processed(steps: list[tuple[str, str]]) -> None:
         stream.extend(fence.due(clock))
         serve()
     assert set(passed) | refused == set(written)
+    assert fence.size == 0
     assert not (fence._rows or fence._pings or fence._unasked or fence._deadlines)

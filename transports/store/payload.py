@@ -14,8 +14,12 @@ _KINDS: Final[dict[str, type[Said] | type[Say]]] = {kind.__name__: kind for kind
 
 
 def dump(event: Message) -> str:
-    """ASCII JSON, `{"Say": {"to": ["person", "+15551234567"], …}}`; any character survives, lone surrogates and NUL included."""
-    return json.dumps({type(event).__name__: event._asdict()}, separators=(",", ":"))
+    """ASCII JSON, `{"Say": {"to": ["person", "+15551234567"], …}}`; any character survives, lone surrogates and NUL included.
+
+    `ref` does not: it is the asker's own, and means nothing to the next process.
+    """
+    fields = {name: value for name, value in event._asdict().items() if name != "ref"}
+    return json.dumps({type(event).__name__: fields}, separators=(",", ":"))
 
 
 def load(text: str) -> Message:

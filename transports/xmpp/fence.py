@@ -34,9 +34,10 @@ class Passed(NamedTuple):
 class _Place:
     """What is on its way to one user."""
 
-    __slots__ = ("ahead", "behind", "pings")
+    __slots__ = ("ahead", "behind", "pings", "size")
 
     def __init__(self) -> None:
+        self.size = 0  # characters of all rows
         self.ahead: list[str] = []  # rows written before the outstanding ping
         self.behind: list[str] = []  # rows written after it
         self.pings: list[str] = []  # the outstanding ping and its repeats; empty: none is outstanding
@@ -49,10 +50,11 @@ class Fence:
         self._new_id = new_id
         self._patience = patience
         self._places: dict[str, _Place] = {}
-        self._rows: dict[str, str] = {}  # row -> user
+        self._rows: dict[str, tuple[str, int]] = {}  # row -> user, characters
         self._pings: dict[str, str] = {}  # ping -> user
         self._unasked: dict[str, None] = {}  # users with rows behind no ping
         self._deadlines: dict[str, float] = {}  # user -> when to repeat; oldest first
+        self.size = 0  # characters on their way
 
     def __len__(self) -> int:
         """Rows on their way."""
@@ -66,16 +68,22 @@ class Fence:
         """Whether an answer is awaited, or a ping has to be written."""
         return bool(self._places)
 
-    def room(self, user: str, window: int) -> int:
-        """How many more rows may be written to `user` when `window` of them may be on their way."""
-        place = self._places.get(user)
-        return window if place is None else max(0, window - len(place.ahead) - len(place.behind))
+    def idle(self, user: str) -> bool:
+        """Nothing is on its way to `user`, and no answer awaited."""
+        return user not in self._places
 
-    def wrote(self, user: str, row: str) -> None:
-        """A row was written to the stream."""
+    def room(self, user: str, rows: int, size: int) -> bool:
+        """Whether one more row may be written to `user` when so many rows and characters may be on their way."""
+        place = self._places.get(user)
+        return place is None or (len(place.ahead) + len(place.behind) < rows and place.size < size)
+
+    def wrote(self, user: str, row: str, size: int) -> None:
+        """A row of so many characters was written to the stream."""
         place = self._places.setdefault(user, _Place())
         place.behind.append(row)
-        self._rows[row] = user
+        place.size += size
+        self.size += size
+        self._rows[row] = (user, size)
         if not place.pings:
             self._unasked[user] = None
 
@@ -103,7 +111,7 @@ class Fence:
         rows = place.ahead
         place.ahead = []
         for row in rows:
-            del self._rows[row]
+            self._gone(place, row)
         self._forget_pings(user, place)
         if place.behind:
             self._unasked[user] = None
@@ -113,11 +121,11 @@ class Fence:
 
     def refused(self, sender: str, row: str) -> bool:
         """An error stanza came from `sender` with a row's id: whether the row was on its way. It is not any more."""
-        user = self._rows.get(row)
-        if user is None or _bare(sender) != user:
+        user, _size = self._rows.get(row, ("", 0))
+        if not user or _bare(sender) != user:
             return False
-        del self._rows[row]
         place = self._places[user]
+        self._gone(place, row)
         for part in (place.ahead, place.behind):
             if row in part:
                 part.remove(row)
@@ -127,6 +135,12 @@ class Fence:
         """The stream has ended: nothing is on its way, and no answer will come."""
         for table in (self._places, self._rows, self._pings, self._unasked, self._deadlines):
             table.clear()
+        self.size = 0
+
+    def _gone(self, place: _Place, row: str) -> None:
+        _user, size = self._rows.pop(row)
+        place.size -= size
+        self.size -= size
 
     def _ask(self, user: str, now: float) -> Ping:
         place = self._places[user]
