@@ -1,4 +1,4 @@
-"""Joins that come to nothing: each is a presence error with the right condition and words, to who asked and from what was asked."""
+"""Joins that come to nothing: a presence error with the right condition and words, to who asked, from what was asked."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ async def refused(who: Client, occupant: str, password: str = "") -> Stanza:
     """The error that a join brings; nothing else comes."""
     key = f"<password>{password}</password>" if password else ""
     await who.send(f"<presence to='{occupant}' id='join-7'><x xmlns='{NS['muc']}'>{key}</x></presence>")
-    error = await who.until(lambda stanza: stanza.get("from", "").partition("/")[0] == occupant.partition("/")[0].lower(), 15)
+    error = await who.until(
+        lambda stanza: stanza.get("from", "").partition("/")[0] == occupant.partition("/")[0].lower(), 15
+    )
     assert (error.tag.rpartition("}")[2], error.get("type")) == ("presence", "error")
     assert (error.get("from"), error.get("to"), error.get("id")) == (occupant, who.jid, "join-7")
     assert len(words(error)) > 15
@@ -196,7 +198,11 @@ async def test_an_address_that_is_no_channel_of_a_network(far: Far, local: str) 
     [
         ("sasl.test", [":s CAP * LS :multi-prefix"], "not-authorized"),
         ("sasl.test", [":s CAP * LS :sasl=EXTERNAL"], "not-authorized"),
-        ("sasl.test", [":s CAP * LS :sasl", ":s CAP * ACK :sasl", "AUTHENTICATE +", ":s 904 * :SASL failed"], "not-authorized"),
+        (
+            "sasl.test",
+            [":s CAP * LS :sasl", ":s CAP * ACK :sasl", "AUTHENTICATE +", ":s 904 * :SASL failed"],
+            "not-authorized",
+        ),
         ("sasl.test", [":s CAP * LS :sasl", ":s CAP * NAK :sasl"], "not-authorized"),
         ("sasl.test", [":s 421 * CAP :Unknown command", ":s 001 dave :Welcome"], "not-authorized"),
         ("password.test", [":s 464 * :Password incorrect"], "not-authorized"),
@@ -207,7 +213,9 @@ async def test_an_address_that_is_no_channel_of_a_network(far: Far, local: str) 
         ("full.test", [b"\x16\x03\x01 garbage \xff\xfe", b"ERROR"], "service-unavailable"),
     ],
 )
-async def test_a_network_that_does_not_take_us(far: Far, network: str, replies: list[str | bytes], expected: str) -> None:
+async def test_a_network_that_does_not_take_us(
+    far: Far, network: str, replies: list[str | bytes], expected: str
+) -> None:
     place = f"{room('#c', network, FAR)}/dave"
     await far.dave.send(f"<presence to='{place}' id='join-7'><x xmlns='{NS['muc']}'/></presence>")
     guest = await far.scripted.guest()
