@@ -439,6 +439,13 @@ async def test_out_in_order_per_contact(house: House) -> None:
     assert len(house.sent) == 20
 
 
+async def test_out_a_message_that_the_client_sends_again_is_sent_once(house: House) -> None:
+    for id in ("5f0f6a52-1d0e-4b6a-9e55-000000000001", "5f0f6a52-1d0e-4b6a-9e55-000000000001", "7", "7"):
+        house.mailbox.post(ALICE, Say(ANN, "", f"words of {id[:1]}", f"{ALICE}/phone", id))
+    await house.until_states(done=3)  # a short id is a counter that begins anew: twice the same is two messages
+    assert [text for _user, _name, text in house.far.took] == ["words of 5", "words of 7", "words of 7"]
+
+
 async def test_out_a_slow_contact_holds_nobody_else(house: House) -> None:
     house.far.gates["slow"] = asyncio.Event()
     house.post("slow")

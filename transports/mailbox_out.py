@@ -11,7 +11,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 from weakref import WeakValueDictionary
 
 from transports.errors import LegacyError
@@ -75,7 +75,7 @@ class Outgoing:
                 told(self._refuse, user, command, error)
 
         try:
-            self._journal.put("out", user, command, None, self._limits.queue).add_done_callback(stored)
+            self._journal.put("out", user, command, _key(command), self._limits.queue).add_done_callback(stored)
         except Exception as error:
             told(self._refuse, user, command, error)
 
@@ -173,6 +173,15 @@ class Outgoing:
         except Exception as error:
             log.exception("mailbox: the bridge failed")
             raise LegacyError("internal-server-error", "The gateway failed.", certain=False) from error
+
+
+#: Ids at least this long are chance or time, not counters that begin anew: the same one again is the same message again.
+_UNIQUE: Final = 16
+
+
+def _key(command: Say) -> str | None:
+    """What a client that sends a message again (it saw the stream break) sends the same; None: cannot be told."""
+    return f"{command.by}\n{command.id}\n{command.text}" if len(command.id) >= _UNIQUE else None
 
 
 def _backoff(retry_after: float, attempts: int) -> float:

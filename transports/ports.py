@@ -119,5 +119,9 @@ class LiveBridge(Bridge, Protocol):
 
 class DurableBridge(Bridge, Protocol):
     async def send(self, user: str, command: Say) -> Sequence[str]:
-        """Hand a message on; the far side's ids. Raises LegacyError."""
+        """Hand a message on; the far side's ids. `command.id` is ours and the same at every attempt. Raises LegacyError."""
+        ...
+
+    async def find(self, user: str, command: Say) -> Sequence[str] | None:
+        """The far side's ids of a message whose sending ended in doubt; None: it certainly has not got it. Raises LegacyError."""
         ...

@@ -301,7 +301,9 @@ class Component(ComponentXMPP):  # type: ignore[misc]
 
     def _write_out(self) -> None:
         if not self.ready or self._stalled:
-            if self._waiting > BACKLOG:
+            if self._waiting > BACKLOG and self.ready:
+                self.abort()  # nothing is cut out of a stream that lives: a fence behind it would vouch for what is missing
+            elif self._waiting > BACKLOG:
                 self._trim()
             return
         if self._out:
