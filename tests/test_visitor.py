@@ -344,7 +344,10 @@ def test_notices_come_from_what_they_are_about(scene: Scene) -> None:
     scene.tell(Up(Address("server", "desk")))
     scene.tell(Down(Address("server", "desk"), GONE))
     scene.tell(Down(Address("server", "desk")))
-    assert [(stanza.get("from"), stanza.findtext("body")) for stanza in scene.sent()] == [
+    stanzas = scene.sent()
+    kept = [stanza.find("{urn:xmpp:hints}no-store") is None for stanza in stanzas]
+    assert kept == [True, False, False]
+    assert [(stanza.get("from"), stanza.findtext("body")) for stanza in stanzas] == [
         (JID, "bob set mode +m"),
         (f"desk@{DOMAIN}", "slow today"),
         (f"desk@{DOMAIN}", "It is gone."),

@@ -312,7 +312,11 @@ class Visitor:
         elif fact.where.kind == "person":
             self._from_person(fact.where, fact.text)
         else:
-            self.send(write.chat(self.door, self.jid(fact.where), self.user, self.names.stanza(), fact.text))
+            self._announce(fact.where, fact.text)
+
+    def _announce(self, place: Address, text: str) -> None:
+        """Words of a server for whoever is there now: no archive and no offline storage keeps them."""
+        self.send(write.chat(self.door, self.jid(place), self.user, self.names.stanza(), text, write.NO_STORE))
 
     def _invited(self, fact: Invited) -> None:
         room = self.jid(fact.room)
@@ -321,7 +325,7 @@ class Visitor:
 
     def _down(self, fact: Down) -> None:
         if fact.error is not None:
-            self.send(write.chat(self.door, self.jid(fact.server), self.user, self.names.stanza(), fact.error.text))
+            self._announce(fact.server, fact.error.text)
 
     def _nothing(self, fact: Fact) -> None:
         """Facts that no client sees yet."""

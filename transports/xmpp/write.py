@@ -1,7 +1,7 @@
 """Facts and errors as stanza text: the templates, and nothing of who gets them.
 
 All text goes through `xml`. What is the same for a thousand stanzas (the item of a rank, the start of a stanza to one
-client) is made once and kept by the caller. XEP-0045 (rooms), XEP-0203 (delay), XEP-0359 (stanza ids),
+client) is made once and kept by the caller. XEP-0045 (rooms), XEP-0203 (delay), XEP-0334 (hints), XEP-0359 (stanza ids),
 XEP-0421 (occupant ids).
 """
 
@@ -20,6 +20,8 @@ from transports.xmpp.read import Iq, Message, Presence
 
 MUC_USER: Final = "http://jabber.org/protocol/muc#user"
 _X: Final = f"<x xmlns='{MUC_USER}'>"
+#: XEP-0334: what is of use only at this moment.
+NO_STORE: Final = "<no-store xmlns='urn:xmpp:hints'/>"
 #: An id of a stanza or an origin longer than this is not echoed; it would only serve to blow up what others receive.
 ID_LIMIT: Final = 1_000
 
