@@ -181,7 +181,7 @@ async def test_a_stop_is_told_to_both_sides(server: XmppServer, ngircd: Ngircd, 
 
 
 class Stage:
-    """carol on scripted servers: `open.test`, and `sasl.test` with an account."""
+    """carol on scripted servers: `open.test`, `sasl.test` with an account, `slow.test` with flood control of ours."""
 
     def __init__(self, carol: Client, irc: ScriptedIrc) -> None:
         self.carol = carol
@@ -199,7 +199,16 @@ async def stage(prosody: Prosody, gateway: Start) -> AsyncIterator[Stage]:
         network = {"address": irc.host, "ports": [irc.port], "tls": "off"}
         account = {"sasl_user": "gateway", "sasl_password": "s€cret"}
         await gateway(
-            prosody, changes={"irc": {"networks": {"open.test": network, "sasl.test": {**network, **account}}}}
+            prosody,
+            changes={
+                "irc": {
+                    "networks": {
+                        "open.test": network,
+                        "sasl.test": {**network, **account},
+                        "slow.test": {**network, "throttle": [2, 5]},
+                    }
+                }
+            },
         )
         yield Stage(carol, irc)
 
@@ -275,6 +284,39 @@ async def test_words_that_irc_never_took_are_an_error_when_the_connection_ends(s
     assert condition(error) == "remote-server-timeout" and error.get("from") == place
     await stage.carol.until(presence_of(of(place, "carol"), "unavailable", 332))
     assert stage.carol.waiting(lambda s: text(s) == "lost?" and s.get("type") != "error") == []
+
+
+async def test_confirmation_costs_a_few_lines_only_while_words_wait_for_their_turn(stage: Stage) -> None:
+    place = room("#c", "slow.test")
+    guest = await stage.join("#c", "slow.test")
+    await guest.welcome()
+    await guest.until("JOIN #c")
+    guest.let_in("#c")
+    await stage.carol.until(lambda s: 110 in codes(s))
+    for number in range(8):
+        await stage.carol.say(place, f"line {number}")
+    for number in range(8):
+        await stage.carol.body(f"line {number}")
+    assert [line for line in guest.lines if line.startswith("PRIVMSG")] == [f"PRIVMSG #c :line {n}" for n in range(8)]
+    assert len([line for line in guest.lines if line.startswith("PING")]) <= 3
+
+
+async def test_words_on_their_way_at_a_stop_are_answered(prosody: Prosody, gateway: Start) -> None:
+    async with ScriptedIrc() as irc, client(prosody, "carol") as carol:
+        networks = {"open.test": {"address": irc.host, "ports": [irc.port], "tls": "off"}}
+        there = await gateway(prosody, changes={"irc": {"networks": networks}})
+        await carol.send(f"<presence to='{room('#c', 'open.test')}/carol'>{MUC}</presence>")
+        guest = await irc.guest()
+        await guest.welcome()
+        await guest.until("JOIN #c")
+        guest.let_in("#c")
+        guest.answers = False
+        await carol.until(lambda s: 110 in codes(s))
+        await carol.say(room("#c", "open.test"), "arrived?", "m")
+        await guest.until("PING")
+        assert await there.terminate() == 0
+        assert condition(await carol.until("message[@type='error'][@id='m']")) == "remote-server-timeout"
+        await guest.until("QUIT")
 
 
 async def test_invitations_and_joins_are_not_mixed_up_by_a_netsplit(stage: Stage) -> None:

@@ -460,7 +460,7 @@ def test_when_the_server_is_lost_every_room_and_message_hears_of_it() -> None:
     assert [(fact.room, fact.error) for fact in facts if isinstance(fact, Refused)] == [(other, GONE)]
     assert [(fact.of.id, fact.error.certain) for fact in facts if isinstance(fact, Failed)] == [
         ("1", False),
-        ("3", True),
+        ("3", False),
     ]
     assert isinstance(facts[-1], Down) and facts[-1].error is GONE
     assert scene.net.idle
@@ -474,3 +474,24 @@ def test_a_server_that_never_came_up_is_told_by_the_refusals_alone() -> None:
         [],
         [Down(Address("server", "irc.test"))],
     )
+
+
+def test_what_is_not_confirmed_at_the_end_is_an_error() -> None:
+    scene = Scene()
+    scene.enter()
+    scene.do(say(), SetSubject(ROOM, "s", BY, "2"), Rename(ROOM, "eva", BY, "3"))
+    scene.net.abandon(GONE)
+    assert [fact.of.id for fact in scene.told() if isinstance(fact, Failed)] == ["1", "2", "3"]
+    scene.net.abandon(GONE)
+    assert scene.told() == []
+
+
+@pytest.mark.parametrize("ready", [True, False])
+def test_the_limit_of_channels_holds_before_and_after_the_greeting(ready: bool) -> None:
+    scene = Scene(ready=ready)
+    rooms = [Address("room", f"#{number}%irc.test") for number in range(3)]
+    scene.do(Join(rooms[0], ME, BY), Join(rooms[1], ME, BY))
+    assert scene.net.takes(rooms[2], 3) and not scene.net.takes(rooms[2], 2)
+    assert scene.net.takes(rooms[0], 2)
+    scene.do(Leave(rooms[0]))
+    assert scene.net.takes(rooms[2], 2)

@@ -92,7 +92,7 @@ class IrcSession:
         if link is None and len(self.links) >= limits.networks:
             words = f"You are on {len(self.links)} IRC networks already, and this gateway allows no more."
             self.outlet.tell(Refused(command.room, LegacyError("resource-constraint", words)))
-        elif link is not None and len(link.net.channels if link.net.ready else link.net.joins) >= limits.channels:
+        elif link is not None and not link.net.takes(command.room, limits.channels):
             words = f"You are in {limits.channels} channels of {server} already, and this gateway allows no more."
             self.outlet.tell(Refused(command.room, LegacyError("resource-constraint", words)))
         else:

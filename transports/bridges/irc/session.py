@@ -332,20 +332,32 @@ class Network:
         """The connection is gone; every room, every waiting client and every unconfirmed message hears of it."""
         was_up, self.ready = self.ready, False
         self.refuse_all(error)
+        self.abandon(error)
         for channel in list(self.channels.values()):
             self.remove(channel)
             if channel.entered:
                 self.tell(Left(channel.address, [self.nick], "lost", error.text))
             else:
                 self.tell(Refused(channel.address, error))
-        unsent = LegacyError(error.condition, f"Not delivered: {error.text}", type="wait", certain=False)
-        for say, _ in self.awaiting:
-            self.tell(Failed(say, unsent))
-        self.awaiting.clear()
-        for rename in self.renames:
-            self.tell(Failed(rename, error))
-        self.renames.clear()
         self.tell(Down(irc_address.server(self.server, self.fixed), error if was_up else None))
+
+    def abandon(self, error: LegacyError) -> None:
+        """The connection ends: what the server has not confirmed may not have arrived."""
+        unsent = LegacyError(error.condition, f"It may not have been delivered: {error.text}", type="wait", certain=False)
+        topics = [topic for channel in self.channels.values() for topic in channel.topics]
+        lost: list[Say | SetSubject | Rename] = [*(say for say, _ in self.awaiting), *topics, *self.renames]
+        for command in lost:
+            self.tell(Failed(command, unsent))
+        self.awaiting.clear()
+        self.renames.clear()
+        for channel in self.channels.values():
+            channel.topics.clear()
+
+    def takes(self, room: Address, limit: int) -> bool:
+        """Whether `room` is one of at most `limit` that the user is in, or can be one more."""
+        there = sum(channel.asked for channel in self.channels.values()) if self.ready else len(self.joins)
+        known = room in self.joins or self.find(irc_address.split(room, self.fixed)[0]) is not None
+        return known or there < limit
 
     @property
     def idle(self) -> bool:

@@ -38,6 +38,8 @@ CONNECT_WITHIN: Final = 20.0
 REGISTER_WITHIN: Final = 60.0
 #: Seconds of silence after which we ask whether the server is there, and after which it is not.
 QUIET, DEAD = 90.0, 150.0
+#: Seconds between the fences while lines wait for the flood control.
+FENCE_EVERY: Final = 10.0
 #: Capabilities that this version understands.
 WANTED: Final = frozenset({"multi-prefix", "server-time"})
 
@@ -97,6 +99,7 @@ class Link:
         "buffer",
         "choked",
         "connection",
+        "fenced",
         "flow",
         "heard",
         "loop",
@@ -148,7 +151,7 @@ class Link:
         self.choked = False
         self.over = False
         self.nick = ""
-        self.since = self.heard = self.loop.time()
+        self.since = self.heard = self.fenced = self.loop.time()
         self.pinged = False
 
     # Commands -----------------------------------------------------------------------------------------------------
@@ -341,9 +344,12 @@ class Link:
                 if command is not None:
                     self.net.written(command, now)
             self._wait(self.flow.wait(now))
-        fence = self.net.fence_line()
-        if fence is not None:
-            out.append(fence)
+        # a fence is a line too: while others wait for the flood control, it comes seldom
+        if not self.flow.size or self.loop.time() - self.fenced > FENCE_EVERY:
+            fence = self.net.fence_line()
+            if fence is not None:
+                self.fenced = self.loop.time()
+                out.append(fence)
         if out:
             out.append("")
             transport.write("\r\n".join(out).encode(errors="replace"))
@@ -410,6 +416,7 @@ class Link:
             self.out.extend([write.quit(reason), ""])
             transport.write("\r\n".join(self.out).encode(errors="replace"))
         self._end()
+        self.net.abandon(LegacyError("remote-server-timeout", reason or "The connection to IRC was closed."))
 
     def ended(self, exc: Exception | None) -> None:
         """The socket is closed, by whomever."""
