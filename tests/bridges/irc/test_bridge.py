@@ -1,0 +1,125 @@
+"""Whose connection goes where, how many there may be, how fast they are opened, and what addresses mean to the gateway."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from tests.bridges.irc.scene import BY
+from transports.bridges.irc.bridge import Gate, IrcBridge, IrcSession
+from transports.config_models import Irc
+from transports.errors import LegacyError
+from transports.events import Address, Fact, Failed, Join, Leave, Refused, Rename, Say, SetSubject
+
+NOWHERE = {"address": "127.0.0.1", "ports": [1], "tls": "off"}
+
+
+class Out:
+    def __init__(self) -> None:
+        self.facts: list[Fact] = []
+
+    def tell(self, fact: Fact) -> None:
+        self.facts.append(fact)
+
+
+def made(**changes: Any) -> IrcBridge:
+    networks = {f"n{number}.test": NOWHERE for number in range(9)}
+    return IrcBridge(Irc.model_validate({"domain": "irc.example.org", "networks": networks, **changes}), b"k" * 16)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def session() -> AsyncIterator[tuple[IrcSession, Out]]:
+    """A session whose connections wait for their turn for ever."""
+    out = Out()
+    opened = made(connect_rate=[1, 0.001], limits={"networks": 2, "channels": 3}).open("ada@example.org", out)
+    for _ in range(2):
+        opened.bridge._gate(opened.bridge.settings.network("n0.test")).reserve()
+    yield opened, out
+    opened.close("")
+    assert opened.idle and not opened.bridge.links
+
+
+def room(channel: str, network: int = 0) -> Address:
+    return Address("room", f"{channel}%n{network}.test")
+
+
+async def test_networks_and_channels_have_a_limit(session: tuple[IrcSession, Out]) -> None:
+    ada, out = session
+    for channel in ("#1", "#2", "#3", "#4", "#1"):
+        ada.do(Join(room(channel), "ada", BY))
+    (refused,) = out.facts
+    assert isinstance(refused, Refused) and refused.room == room("#4")
+    assert refused.error.condition == "resource-constraint" and "3 channels" in refused.error.text
+    ada.do(Leave(room("#1")))
+    ada.do(Join(room("#4"), "ada", BY))
+    ada.do(Join(room("#1", 1), "ada", BY))
+    assert len(out.facts) == 1 and len(ada.links) == 2
+    ada.do(Join(room("#1", 2), "ada", BY))
+    assert len(out.facts) == 2 and "2 IRC networks" in str(out.facts[-1])
+
+
+async def test_words_before_the_connection_wait_and_fail_with_it(session: tuple[IrcSession, Out]) -> None:
+    ada, out = session
+    ada.do(Join(room("#1"), "ada", BY))
+    ada.do(Say(Address("person", "bob%n0.test"), "", "psst", BY, "1"))
+    assert out.facts == []
+    ada.close("enough")
+    (failed,) = out.facts
+    assert isinstance(failed, Failed) and failed.of.id == "1"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        Say(Address("person", "bob%n0.test"), "", "psst", BY, "1"),
+        SetSubject(room("#1"), "x", BY, "1"),
+        Rename(room("#1"), "eva", BY, "1"),
+    ],
+)
+async def test_without_a_connection_there_is_nobody_to_tell(
+    session: tuple[IrcSession, Out], command: Say | SetSubject | Rename
+) -> None:
+    ada, out = session
+    ada.do(command)
+    (failed,) = out.facts
+    assert isinstance(failed, Failed) and failed.error.condition == "recipient-unavailable"
+    ada.do(Leave(room("#1")))
+    assert len(out.facts) == 1
+
+
+def test_nobody_is_refused_at_the_gate_but_waits() -> None:
+    now = [0.0]
+    gate = Gate(2, 1.0, lambda: now[0])
+    assert [gate.reserve() for _ in range(5)] == [0, 0, 1, 2, 3]
+    now[0] = 10.0
+    assert [gate.reserve() for _ in range(3)] == [0, 0, 1]
+    assert [Gate(1, 0, lambda: now[0]).reserve() for _ in range(3)] == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "can"),
+    [
+        ("#c%n0.test", "room", {Join, Leave, Rename, Say, SetSubject}),
+        ("bob%n0.test", "person", {Say}),
+        ("n0.test", "server", set()),
+        ("", "service", set()),
+    ],
+)
+def test_what_an_address_is_and_can(name: str, kind: str, can: set[type]) -> None:
+    bridge = made()
+    address = bridge.address(name)
+    assert (address.kind, bridge.can(address)) == (kind, can)
+    assert bridge.identity(address).name
+
+
+def test_a_person_of_a_room_is_a_person_of_its_network() -> None:
+    assert made().person(room("#c"), "Bob[1]") == Address("person", "bob[1]%n0.test")
+    assert made(server="n0.test").person(Address("room", "#c"), "Bob") == Address("person", "bob")
+
+
+def test_a_channel_without_a_network_says_what_is_missing() -> None:
+    with pytest.raises(LegacyError, match="Which server"):
+        made().address("#c")
