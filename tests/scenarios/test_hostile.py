@@ -46,8 +46,8 @@ async def test_a_hostile_irc_server_does_no_harm(server: XmppServer) -> None:
                 assert (await carol.body("and an answer")).get("id") == "answer"
                 bodies = [stanza for stanza in carol.received if text(stanza)]
                 assert len(bodies) > STORM // 10
-                senders = {stanza.get("from", "").partition("/")[0].rpartition("@")[2] for stanza in carol.received}
-                assert senders <= {"", "localhost", "irc.localhost"}
+                senders = {stanza.get("from", "").partition("/")[0].rpartition("@")[2] for stanza in bodies}
+                assert senders == {"irc.localhost"}
                 assert {333, 307} & {code for stanza in carol.received for code in codes(stanza)}
                 complaints = gateway.log_lines(r"could not be handled|Traceback|ERROR|CRITICAL")
         assert complaints == []
