@@ -12,6 +12,8 @@ import hashlib
 import logging
 import random
 import ssl
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, Protocol
 from xml.etree.ElementTree import Element, ParseError, TreeBuilder, XMLParser, XMLPullParser
 
@@ -19,7 +21,7 @@ from slixmpp import ComponentXMPP
 
 from transports.errors import LegacyError
 from transports.log import kv
-from transports.xmpp import read, write, xml
+from transports.xmpp import advice, read, write, xml
 from transports.xmpp.address import Jid, JidError, parse
 
 log = logging.getLogger(__name__)
@@ -37,6 +39,8 @@ STALLED: Final = 30.0
 CONNECT_WITHIN: Final = 20.0
 HANDSHAKE_WITHIN: Final = 30.0
 KEEPALIVE: Final = 60.0
+#: Seconds after which a connection that ends was a good one: the next attempt is a first one again.
+STEADY: Final = 60.0
 #: Seconds between attempts: full jitter from the first to the last (AWS: "Exponential Backoff And Jitter").
 FIRST, LAST = 1.0, 300.0
 
@@ -44,6 +48,9 @@ _STREAM_ERROR: Final = "{http://etherx.jabber.org/streams}error"
 _STREAMS: Final = "{urn:ietf:params:xml:ns:xmpp-streams}"
 _HANDSHAKE: Final = f"{read.NS}handshake"
 _CLIENT: Final = "{jabber:client}"
+#: COMPAT: expat since 2.6.0 keeps what may be half of a tag to itself until more has come, and so would keep a whole stanza
+#: for minutes. Those before have no such method and need none.
+_DEFERS: Final = hasattr(XMLPullParser, "flush")
 
 
 class Handlers(Protocol):
@@ -87,6 +94,7 @@ class Component(ComponentXMPP):  # type: ignore[misc]
         self._stalled = False
         self._paused = False
         self._stopping = False
+        self._explained = False
 
     def attach(self, handlers: Handlers) -> None:
         """Who gets what comes in; before `start`."""
@@ -103,10 +111,13 @@ class Component(ComponentXMPP):  # type: ignore[misc]
         attempts = 0
         while True:
             began = self.loop.time()
-            await self._session()
+            try:
+                await self._session()
+            except Exception:
+                log.exception(kv("a connection failed", domain=self.domain))
             if self._stopping:
                 return
-            attempts = 0 if self.loop.time() - began > KEEPALIVE and not self.refused else attempts + 1
+            attempts = 1 if self.loop.time() - began > STEADY and not self.refused else attempts + 1
             delay = random.uniform(LAST / 2, LAST) if self.refused else jitter(attempts, random.random())
             log.info(kv("retry", domain=self.domain, seconds=round(delay, 1)))
             await asyncio.sleep(delay)
@@ -114,6 +125,7 @@ class Component(ComponentXMPP):  # type: ignore[misc]
     async def _session(self) -> None:
         """One connection, from the attempt to its end; says in one line why it ended."""
         self.refused = ""
+        self._explained = False
         self._ended = self.loop.create_future()
         host, port = self._address
         try:
@@ -123,8 +135,8 @@ class Component(ComponentXMPP):  # type: ignore[misc]
             await asyncio.wait_for(connecting, CONNECT_WITHIN)
         except (OSError, TimeoutError) as error:
             reason = str(error) or "no answer"
-            advice = "is the XMPP server running, and are [xmpp] host and port those of its component listener?"
-            log.error(kv("cannot connect", domain=self.domain, server=f"{host}:{port}", error=reason, advice=advice))
+            server = f"{host}:{port}"
+            log.error(kv("cannot connect", domain=self.domain, server=server, error=reason, advice=advice.unconnected(error)))
             return
         watch = self.loop.call_later(HANDSHAKE_WITHIN, self._no_handshake)
         try:
@@ -134,9 +146,12 @@ class Component(ComponentXMPP):  # type: ignore[misc]
 
     def _no_handshake(self) -> None:
         if not self.ready:
-            advice = "is this the server's component listener, and not its client or s2s port?"
-            log.error(kv("no handshake", domain=self.domain, advice=advice))
-            self.abort()
+            self._give_up("no handshake", advice=advice.HANDSHAKE)
+
+    def _explain(self, event: str, **fields: object) -> None:
+        """Why this connection ends: the one line about it."""
+        self._explained = True
+        log.error(kv(event, domain=self.domain, **fields))
 
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
@@ -153,10 +168,13 @@ class Component(ComponentXMPP):  # type: ignore[misc]
         self.parser = None
         self.transport = None
         self._unstall()
+        reason = str(exc or "closed by the server")
         if was_ready:
             if not self._stopping:
-                log.warning(kv("disconnected", domain=self.domain, error=str(exc or "closed by the server")))
-            self.handlers.disconnected()
+                log.warning(kv("disconnected", domain=self.domain, error=reason))
+            self._tell(self.handlers.disconnected)
+        elif not self._stopping and not self._explained:
+            self._explain("closed before the handshake", error=reason, advice=advice.CLOSED)
         if self._ended is not None and not self._ended.done():
             self._ended.set_result(None)
 
@@ -171,8 +189,18 @@ class Component(ComponentXMPP):  # type: ignore[misc]
         self.ready = True
         log.info(kv("connected", domain=self.domain, server=f"{self._address[0]}:{self._address[1]}"))
         self.loop.call_later(KEEPALIVE, self._keepalive, self.transport)
-        self.handlers.connected()
+        if self._dropped:
+            log.error(kv("stanzas were dropped while the stream was down", domain=self.domain, count=self._dropped))
+            self._dropped = 0
+        self._tell(self.handlers.connected)
         self._flush()
+
+    def _tell(self, handler: Callable[[], None]) -> None:
+        """Call a handler that has nothing to say about the stream's own life, whatever happens to it."""
+        try:
+            handler()
+        except Exception:
+            log.exception(kv("a handler failed", domain=self.domain))
 
     def _keepalive(self, transport: Any) -> None:
         if self.transport is transport and self.ready:
@@ -184,10 +212,9 @@ class Component(ComponentXMPP):  # type: ignore[misc]
         conditions = [child.tag.removeprefix(_STREAMS) for child in error if child.tag != f"{_STREAMS}text"]
         condition = conditions[0] if conditions else "undefined-condition"
         words = error.findtext(f"{_STREAMS}text") or ""
-        advice = _ADVICE.get(condition, "")
-        if not self.ready and condition in _ADVICE:
+        if not self.ready and condition in advice.REFUSED:
             self.refused = condition
-        log.error(kv("stream error", domain=self.domain, condition=condition, text=words, advice=advice))
+        self._explain("stream error", condition=condition, text=words, advice=advice.REFUSED.get(condition, ""))
 
     # Reading ------------------------------------------------------------------------------------------------------
 
@@ -201,6 +228,8 @@ class Component(ComponentXMPP):  # type: ignore[misc]
             return
         try:
             parser.feed(data)
+            if _DEFERS:
+                self._hurry(parser)
             if self.xml_root is None and not self._opened():
                 return
             root, done = self.xml_root, 0
@@ -214,8 +243,14 @@ class Component(ComponentXMPP):  # type: ignore[misc]
                     self.abort()
             del root[:done]  # what is handled is forgotten
         except ParseError as error:
-            log.error(kv("not well-formed", domain=self.domain, error=str(error)))
-            self.abort()
+            self._give_up("not well-formed", error=str(error))
+
+    def _hurry(self, parser: Any) -> None:
+        """Have all that came looked at now; what is wrong with it counts after what is whole in it."""
+        try:
+            parser.flush()
+        except ParseError as error:
+            self.loop.call_soon(partial(self._give_up, "not well-formed", error=str(error)))
 
     def init_parser(self) -> None:
         self.xml_root = None
@@ -243,7 +278,8 @@ class Component(ComponentXMPP):  # type: ignore[misc]
             except Exception as error:
                 self._failed(xml, name, error)
         elif xml.tag == _HANDSHAKE:
-            self._accepted()
+            if not self.ready:
+                self._accepted()
         elif xml.tag == _STREAM_ERROR:
             self._stream_error(xml)
         elif xml.tag.startswith(_CLIENT):  # COMPAT: some servers hand on clients' stanzas under the clients' namespace
@@ -302,7 +338,8 @@ class Component(ComponentXMPP):  # type: ignore[misc]
     def _write_out(self) -> None:
         if not self.ready or self._stalled:
             if self._waiting > BACKLOG and self.ready:
-                self.abort()  # nothing is cut out of a stream that lives: a fence behind it would vouch for what is missing
+                # nothing is cut out of a stream that lives: a fence behind it would vouch for what is missing
+                self._give_up("backlog full")
             elif self._waiting > BACKLOG:
                 self._trim()
             return
@@ -317,7 +354,7 @@ class Component(ComponentXMPP):  # type: ignore[misc]
         del self._out[:cut]
         self._waiting = sum(map(len, self._out))
         if not self._dropped:
-            log.error(kv("backlog full", domain=self.domain, dropped=cut))
+            log.error(kv("backlog full", domain=self.domain, advice="the oldest stanzas are dropped until the server reads"))
         self._dropped += cut
 
     def pause_writing(self) -> None:
@@ -326,8 +363,8 @@ class Component(ComponentXMPP):  # type: ignore[misc]
         self._stall = self.loop.call_later(GRACE, self._behind)
 
     def _behind(self) -> None:
-        self.handlers.pause()
         self._paused = True
+        self._tell(self.handlers.pause)
         self._stall = self.loop.call_later(STALLED, self._dead)
 
     def resume_writing(self) -> None:
@@ -341,11 +378,16 @@ class Component(ComponentXMPP):  # type: ignore[misc]
         self._stalled = False
         if self._paused:
             self._paused = False
-            self.handlers.resume()
+            self._tell(self.handlers.resume)
 
     def _dead(self) -> None:
         self._stall = None
-        log.error(kv("server does not read", domain=self.domain, seconds=STALLED))
+        self._give_up("server does not read", seconds=STALLED)
+
+    def _give_up(self, event: str, **fields: object) -> None:
+        """End a connection that lives but does not serve; the next one begins where nothing is lost."""
+        if not self._explained:
+            self._explain(event, **fields)
         self.abort()
 
     # The end ------------------------------------------------------------------------------------------------------
@@ -371,10 +413,3 @@ def jitter(attempt: int, chance: float) -> float:
 
 _READERS: Final[dict[str, Any]] = {"message": read.message, "presence": read.presence, "iq": read.iq}
 _STANZAS: Final = {f"{read.NS}{name}": name for name in _READERS}
-
-#: What refuses a component for good -> what the operator can do.
-_ADVICE: Final = {
-    "not-authorized": "the secret is wrong: [xmpp] secret must be the one that the server has for this domain",
-    "host-unknown": "the server does not know this domain: add a component for it to the server's configuration",
-    "conflict": "something else is already connected as this domain: end it, or give this gateway another domain",
-}
