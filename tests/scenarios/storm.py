@@ -102,9 +102,9 @@ MALFORMED: list[bytes] = [
 ]  # fmt: skip
 
 
-def lines(count: int) -> Iterator[bytes]:
+def lines(count: int, seed: int = 1459) -> Iterator[bytes]:
     """`count` lines about #c and people in it; none that puts carol, whose connection it is, out of #c or ends it."""
-    chance = random.Random(1459)
+    chance = random.Random(seed)
     here: list[bytes] = [b"tom"]
     makers = [_said, _said, _said, _joined, _renamed, _left, _odd, _arity]
     for number in range(count):
