@@ -220,9 +220,10 @@ class Wing:
     def place(self, address: Address) -> disco.Place:
         """What disco#info tells of an address, rooms' forms excepted; the domain itself is a gateway (XEP-0100) too."""
         identity = self.bridge.identity(address)
-        features = disco.features(address.kind, self.bridge.can(address), identity.category)
+        root = address == self.bridge.address("")  # a server where the bridge has but one
+        features = disco.features("service" if root else address.kind, self.bridge.can(address), identity.category)
         own = Identity("gateway", self.bridge.name, identity.name)
-        return disco.Place(identity, features, more=(own,) if address == self.bridge.address("") else ())
+        return disco.Place(identity, features, more=(own,) if root else ())
 
     def _at_room(self, presence: Presence, address: Address) -> None:
         if presence.type == "unavailable":

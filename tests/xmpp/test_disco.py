@@ -20,8 +20,11 @@ CHANNEL = Identity("conference", "irc", "#python")
 
 
 def heard(place: Place) -> str:
+    return heard_in(ElementTree.fromstring(disco.info(place)))
+
+
+def heard_in(query: ElementTree.Element) -> str:
     """caps' hash as a client computes it from the disco#info answer that it got, after a parser's view of it."""
-    query = ElementTree.fromstring(disco.info(place))
     namings = [
         (found.get("category", ""), found.get("type", ""), "", found.get("name", ""))
         for found in query.iter(f"{{{disco.INFO_NS}}}identity")

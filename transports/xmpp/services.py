@@ -52,7 +52,7 @@ def info(wing: Wing, iq: Iq) -> str:
     address = wing.address(iq.to.local)
     node = iq.payload.get("node", "") if iq.payload is not None else ""
     if node == _NICK_NODE and address.kind == "room":
-        raise LegacyError("item-not-found", "No nickname is reserved here.")
+        raise LegacyError("feature-not-implemented", "No nickname is reserved here.")  # XEP-0045 7.12
     place = _place(wing, iq, address)
     if node and node != disco.node(place):
         raise LegacyError("item-not-found", "")
