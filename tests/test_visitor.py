@@ -18,6 +18,7 @@ from transports.events import (
     Failed,
     Invited,
     Join,
+    Joined,
     Leave,
     Left,
     Notice,
@@ -31,6 +32,7 @@ from transports.events import (
     Subject,
     Up,
 )
+from transports.visitor import CLIENTS
 
 ROOM, ALIAS = Address("room", "#c"), Address("room", "#c~")
 BOB = Address("person", "bob")
@@ -62,6 +64,10 @@ class Scene(House):
     def only(self) -> ET.Element:
         (stanza,) = self.sent()
         return stanza
+
+
+def body(stanza: ET.Element) -> str:
+    return stanza.findtext("{jabber:component:accept}body") or stanza.findtext("body") or ""
 
 
 @pytest.fixture
@@ -378,3 +384,56 @@ def test_at_the_end_everybody_is_told_once(scene: Scene) -> None:
     codes = [status.get("code") for status in stanzas[0].iter("{http://jabber.org/protocol/muc#user}status")]
     assert codes == ["332", "110"]
     assert scene.bridge.sessions[USER].closed == "back soon"
+
+
+# What one client may cost the others ----------------------------------------------------------------------------------
+
+
+def test_a_client_that_joins_a_large_room_again_and_again_is_asked_to_wait(scene: Scene) -> None:
+    scene.join()
+    scene.tell(Entered(ROOM, "ada", dict.fromkeys(("ada", *map(str, range(20_000))), NO_RANK), Subject("")))
+    scene.out.clear()
+    answers = []
+    for _ in range(50):
+        scene.join()
+        answers.append(scene.sent())
+    assert 3 <= len([answer for answer in answers if len(answer) > 20_000]) <= 6
+    assert [condition(stanza) for stanza in answers[-1]] == ["resource-constraint"]
+    scene.say()
+    assert [type(command) for command in scene.took()][-1] is Say
+
+
+def test_a_user_has_so_many_clients_in_a_room_and_no_more(scene: Scene) -> None:
+    for number in range(CLIENTS + 1):
+        scene.join(f"{USER}/{number}")
+    refusal = scene.only()
+    assert condition(refusal) == "resource-constraint" and refusal.get("to") == f"{USER}/{CLIENTS}"
+    scene.join(f"{USER}/0")
+    assert scene.sent() == []
+
+
+def test_a_nick_that_no_resource_can_hold_is_refused(scene: Scene) -> None:
+    scene.join(nick="😀" * 200)
+    assert condition(scene.only()) == "not-acceptable" and scene.took() == []
+
+
+def test_after_an_outage_of_the_server_each_client_is_called_and_the_gone_are_forgotten(scene: Scene) -> None:
+    scene.enter(DESK, PHONE)
+    scene.wing.roll_call()
+    calls = scene.sent()
+    assert {call.get("to") for call in calls} == {DESK, PHONE} and not any(body(call) for call in calls)
+    assert {call.get("type") for call in calls} == {"groupchat"}
+    for who in (DESK, PHONE):
+        scene.stanza(
+            f"<message type='error' from='{who}' to='{JID}'><error type='cancel'>"
+            "<service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>"
+        )
+    assert scene.took() == [Leave(ROOM)]
+
+
+def test_a_fact_that_cannot_be_shown_stops_nothing(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    scene.enter()
+    scene.tell(Joined(ROOM, None, NO_RANK))  # type: ignore[arg-type]
+    assert "could not be shown" in caplog.text
+    scene.tell(Said(ROOM, "bob", "still here"))
+    assert body(scene.only()) == "still here"

@@ -1,8 +1,8 @@
 """The composition root: builds every part from the configuration, starts and stops them in order.
 
 Start: store (when a bridge needs it), bridges, component streams; READY=1 when all of these run or retry, the log line
-`ready` when every stream is connected. Stop, on SIGTERM or SIGINT, within 10 s: rooms and far sides are told, streams
-written out and closed, then the store.
+`ready` when every stream is connected. A bridge that cannot start is tried again; the others do not wait for it. Stop, on
+SIGTERM or SIGINT, within 10 s: rooms and far sides are told, streams written out and closed, then the store.
 """
 
 from __future__ import annotations
@@ -32,8 +32,11 @@ log = logging.getLogger(__name__)
 
 #: Seconds between the gateway's own tidying rounds.
 SWEEP: Final = 60.0
-#: Seconds for each stage of a stop.
-STAGE: Final = 4.0
+#: Seconds until a bridge that could not start is tried again.
+AGAIN: Final = 5.0
+#: Seconds for each stage of a stop: a bridge's end, what is on its way; then the stream's end.
+STAGE: Final = 3.5
+CLOSING: Final = 2.0
 GOODBYE: Final = "The gateway is stopping; it will be back."
 
 
@@ -52,9 +55,49 @@ class Mounted:
         self.pause = wing.pause
         self.resume = wing.resume
 
+    async def start(self) -> bool:
+        """Start the bridge and, once it runs, its stream; False when it cannot start now."""
+        try:
+            await self.bridge.start()
+        except Exception as error:
+            name, domain = self.bridge.name, self.bridge.domain
+            words = f"{type(error).__name__}: {error}"
+            log.error(kv("a bridge cannot start", bridge=name, domain=domain, error=words, retry=AGAIN))
+            return False
+        self.stream.start()
+        return True
+
+    async def start_later(self) -> None:
+        started = False
+        while not started:
+            await self._stop_bridge()
+            await asyncio.sleep(AGAIN)
+            started = await self.start()
+
+    async def stop(self) -> None:
+        """Say goodbye and let what is on its way finish, in at most two stages and `CLOSING`."""
+        try:
+            self.wing.close(GOODBYE)
+        except Exception:
+            log.exception(kv("a bridge's rooms could not be told", domain=self.bridge.domain))
+        await self._stop_bridge()
+        if self.post is not None:
+            try:
+                await self.post.mailbox.drain(STAGE)
+            except Exception:
+                log.exception(kv("a mailbox did not stop cleanly", domain=self.bridge.domain))
+        await self.stream.stop(CLOSING)
+
+    async def _stop_bridge(self) -> None:
+        try:
+            await asyncio.wait_for(self.bridge.stop(), STAGE)
+        except Exception:
+            log.exception(kv("a bridge did not stop cleanly", domain=self.bridge.domain))
+
     def connected(self) -> None:
         if self.post is not None:
             self.post.connected()
+        self.wing.roll_call()
         self.app.changed()
 
     def disconnected(self) -> None:
@@ -137,9 +180,8 @@ class App:
             if mounted.post is not None:
                 await mounted.post.mailbox.start(cast(Any, mounted.bridge))
                 self.tasks.append(asyncio.create_task(mounted.post.mailbox.run()))
-            await mounted.bridge.start()
-        for mounted in self.mounted:
-            mounted.stream.start()
+            if not await mounted.start():
+                self.tasks.append(asyncio.create_task(mounted.start_later()))
         self.tasks.append(asyncio.create_task(self._sweep()))
         self.tasks.append(asyncio.create_task(self.notifier.beat()))
         # what is here now stays; what comes and goes (facts, stanzas) is freed by reference counts, so the collector may rest
@@ -173,20 +215,10 @@ class App:
         for task in self.tasks:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
-        await asyncio.gather(*(self._stop_one(mounted) for mounted in self.mounted), return_exceptions=True)
+        await asyncio.gather(*(mounted.stop() for mounted in self.mounted), return_exceptions=True)
         if self.database is not None:
             await self.database.close()
         log.info("stopped")
-
-    async def _stop_one(self, mounted: Mounted) -> None:
-        try:
-            mounted.wing.close(GOODBYE)
-            await asyncio.wait_for(mounted.bridge.stop(), STAGE)
-            if mounted.post is not None:
-                await mounted.post.mailbox.drain(STAGE)
-        except Exception:
-            log.exception("a bridge did not stop cleanly")
-        await mounted.stream.stop(2.0)
 
 
 def _derive(key: bytes, purpose: str) -> bytes:

@@ -296,7 +296,15 @@ class Wing:
                 visitor.session.close("")
                 del self.visitors[user]
 
+    def roll_call(self) -> None:
+        """The stream is up again: which clients went with the server?"""
+        for visitor in self.visitors.values():
+            visitor.roll_call()
+
     def close(self, reason: str) -> None:
         for visitor in self.visitors.values():
-            visitor.close(reason)
+            try:
+                visitor.close(reason)
+            except Exception:
+                log.exception("a visitor could not be told of the end")
         self.visitors.clear()

@@ -7,6 +7,8 @@ XEP-0045 for rooms; RFC 6121 for messages.
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple, cast
 
@@ -38,9 +40,11 @@ from transports.events import (
 )
 from transports.ports import LiveBridge, Session
 from transports.xmpp import write, xml
-from transports.xmpp.address import from_resource, speakable, to_local
+from transports.xmpp.address import JidError, from_resource, speakable, to_local, to_resource
 from transports.xmpp.read import Message, Presence
 from transports.xmpp.room import Client, Names, Room, resource, styled
+
+log = logging.getLogger(__name__)
 
 #: Errors of a client after which it is no longer in a room (it has gone without a word).
 FATAL: Final = frozenset(
@@ -58,6 +62,13 @@ FATAL: Final = frozenset(
 )
 
 
+#: Members that a user's clients may have shown to them at once by joining rooms that the user is in already, and how
+#: many more per second: a client that joins again is shown the whole room again (XEP-0045 7.2.2), however large.
+BURST, REFILL = 100_000.0, 10_000.0
+#: Clients of one user in one room.
+CLIENTS: Final = 100
+
+
 class Route(NamedTuple):
     """The user last wrote to a person as an occupant of a room: answers come from there."""
 
@@ -66,11 +77,20 @@ class Route(NamedTuple):
     nick: str
 
 
+def _fits_a_resource(nick: str) -> bool:
+    try:
+        return bool(to_resource(nick))
+    except JidError:
+        return False
+
+
 class Visitor:
     """`user` is a bare JID; `send` and `send_all` take finished stanzas."""
 
     __slots__ = (
+        "allowance",
         "bridge",
+        "counted",
         "door",
         "names",
         "rooms",
@@ -96,6 +116,8 @@ class Visitor:
         self.names = names
         self.send = send
         self.send_all = send_all
+        self.allowance = BURST
+        self.counted = time.monotonic()
         self.rooms: dict[Address, Room] = {}
         self.routes: dict[Address, Route] = {}
         self.session: Session = bridge.open(user, self)
@@ -127,6 +149,13 @@ class Visitor:
         if not speakable(presence.to._replace(resource="")):
             self.refuse("presence", presence, LegacyError("jid-malformed", "No server can carry this name of a room."))
             return
+        if not _fits_a_resource(nick):
+            self.refuse("presence", presence, LegacyError("not-acceptable", "This nickname is too long."))
+            return
+        if room is not None and not self._affords(room, presence.sender):
+            words = "This room was shown to you many times just now; try again in a moment."
+            self.refuse("presence", presence, LegacyError("resource-constraint", words, retry_after=10))
+            return
         if room is None:
             room = self.rooms[address] = Room(self.names, self.send, self.send_all)
         to = presence.to
@@ -136,6 +165,19 @@ class Visitor:
         elif inside and nick != room.nick:
             self._rename(presence, address, room, nick)
 
+    def _affords(self, room: Room, sender: str) -> bool:
+        """Whether one more client may be shown the room now."""
+        if len(room.clients) + len(room.waiting) >= CLIENTS and sender not in room.clients and sender not in room.waiting:
+            return False
+        now = time.monotonic()
+        self.allowance = min(BURST, self.allowance + (now - self.counted) * REFILL)
+        self.counted = now
+        cost = len(room.members) + 1
+        if self.allowance < min(cost, BURST):
+            return False
+        self.allowance -= cost
+        return True
+
     def _rename(self, presence: Presence, address: Address, room: Room, nick: str) -> None:
         self.session.do(Rename(address, nick, presence.sender, presence.id, presence))
 
@@ -144,6 +186,11 @@ class Visitor:
         if room is not None:
             room.dismiss(presence.sender, presence.to.bare, presence.status)
             self._close_if_empty(address, room, presence.status)
+
+    def roll_call(self) -> None:
+        """The XMPP server was away: clients that went with it are found out by what comes back."""
+        for room in set(self.rooms.values()):
+            room.roll_call()
 
     def vanished(self, sender: str, address: Address) -> None:
         """A client bounced what the room sent it."""
@@ -195,7 +242,10 @@ class Visitor:
 
     def tell(self, fact: Fact) -> None:
         """Show a fact where it belongs. The Outlet of the session."""
-        _FACTS[type(fact)](self, fact)
+        try:
+            _FACTS[type(fact)](self, fact)
+        except Exception:
+            log.exception("a fact of %s could not be shown", self.bridge.name)
 
     def _said(self, fact: Said) -> None:
         if fact.where.kind != "person":

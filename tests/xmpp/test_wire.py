@@ -433,6 +433,19 @@ async def test_a_server_that_stalls_too_long_is_given_up(caplog: pytest.LogCaptu
     assert [answer.get("id") for answer in made.sent()] == ["kept"]
 
 
+async def test_a_server_that_reads_slowly_is_waited_for() -> None:
+    made = opened()
+    made.unread = 3_000_000
+    made.component.pause_writing()
+    made.clock.turn(wire.GRACE * 2)
+    for _ in range(3):
+        made.unread -= 10
+        made.clock.turn(wire.STALLED + 1)
+        assert not made.aborted
+    made.clock.turn(wire.STALLED + 1)
+    assert made.aborted
+
+
 async def test_what_waits_for_a_stream_is_bounded_and_what_was_dropped_is_told(caplog: pytest.LogCaptureFixture) -> None:
     made = opened()
     made.close()

@@ -165,3 +165,11 @@ def test_no_text_breaks_a_stanza_or_makes_it_too_large(text: str) -> None:
 def test_an_answer_comes_from_an_address_that_every_server_takes(to: str, sender: str) -> None:
     stanza = ET.fromstring(write.result(DOOR, Iq("get", "1", HAG, parse(to), None, None)))
     assert stanza.get("from") == sender
+
+
+def test_what_is_remembered_does_not_grow_with_what_the_far_side_says() -> None:
+    for number in range(600):
+        write.present(Rank("none", "participant", f"mark {number}"))
+        write.gone(Rank("none", "participant"), ("110",), f"{number} {'x' * 100_000}")
+    assert write._present.cache_info().currsize < 50
+    assert len(write.gone(Rank("none", "participant"), (), "x" * 100_000)) < 3_000

@@ -79,6 +79,7 @@ class Wire:
         self.fails: BaseException | None = None
         self.written = b""
         self.aborted = False
+        self.unread = 0
         self.limits = (0, 0)
 
     # the server ----------------------------------------------------------------------------------------------------
@@ -95,6 +96,9 @@ class Wire:
 
     def close(self, error: Exception | None = None) -> None:
         self.component.connection_lost(error)
+
+    def get_write_buffer_size(self) -> int:
+        return self.unread
 
     def take(self) -> bytes:
         """What was written up to the end of this turn of the loop."""

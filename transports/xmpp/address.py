@@ -157,12 +157,18 @@ def resourceprep(resource: str) -> str:
 
 _plain_local = re.compile(r"[!#$%()*+,\-.0-9;=?A-Z\[\\\]^_`a-z{|}~]+")
 _plain_resource = re.compile(r"[ -~]+")
+#: Longer JIDs are not remembered: strangers, who may send any, are not to fill the memory with them.
+_USUAL: Final = 200
 _label = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
 
 
-@lru_cache(20_000)
 def parse(s: str) -> Jid:
     """The JID that `s` is. Raises JidError."""
+    return _parse(s) if len(s) <= _USUAL else _parse.__wrapped__(s)
+
+
+@lru_cache(20_000)
+def _parse(s: str) -> Jid:
     if len(s) > MAX_JID:
         raise JidError("a JID of more than 3071 bytes")
     address, slash, resource = s.partition("/")

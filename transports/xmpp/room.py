@@ -17,8 +17,9 @@ from transports.xmpp import write, xml
 from transports.xmpp.address import to_resource
 from transports.xmpp.read import Message
 
-#: Stanzas that wait for the end of a join; more are dropped, oldest first (a server that never ends its NAMES).
-HELD: Final = 1_000
+#: Messages that wait for the end of a join, and their characters; more are dropped, oldest first (a server that never ends
+#: its NAMES).
+HELD, HELD_SIZE = 1_000, 64_000
 # Nicks that are themselves as resource, as attribute and as occupant id; and a whole list of them, one a line.
 _plain_nick = re.compile(r"[A-Za-z0-9_\-\[\]{}^|.~]{1,128}").fullmatch
 _plain_nicks = re.compile(r"(?:[A-Za-z0-9_\-\[\]{}^|.~]{1,128}+(?:\n|\Z))*+").fullmatch  # possessive: linear where it fails
@@ -93,6 +94,7 @@ class Room:
     __slots__ = (
         "clients",
         "held",
+        "held_size",
         "inside",
         "members",
         "names",
@@ -116,6 +118,7 @@ class Room:
         self.clients: dict[str, Client] = {}
         self.waiting: dict[str, Client] = {}
         self.held: list[Said] = []
+        self.held_size = 0
 
     def _called(self, nick: str) -> None:
         """The user's nick here; what of it stands in every reflection is made once."""
@@ -145,7 +148,7 @@ class Room:
         for client in waiting.values():
             self.clients[client.jid] = client
             self.send_all(self._burst(client))
-        held, self.held = self.held, []
+        held, self.held, self.held_size = self.held, [], 0
         for said in held:
             self.said(said)
 
@@ -181,6 +184,12 @@ class Room:
             del self.clients[jid]
             rank = self.members.get(self.nick, NO_RANK)
             self.send(f"{client.presence}{resource(self.nick)}{write.gone(rank, ('110',), status)}")
+
+    def roll_call(self) -> None:
+        """A message without words to each client: shown by none, and bounced for those who are gone (RFC 6121 8.5.3.2.1)."""
+        for client in self.clients.values():
+            hint = "<no-store xmlns='urn:xmpp:hints'/>"
+            self.send(f"{client.message[:-1]}' id='{self.names.stanza()}'>{hint}</message>")
 
     def forget(self, jid: str) -> bool:
         """A client has vanished; nothing is sent to it any more."""
@@ -240,9 +249,10 @@ class Room:
 
     def said(self, fact: Said) -> None:
         if not self.inside:
-            if len(self.held) >= HELD:
-                del self.held[0]
             self.held.append(fact)
+            self.held_size += len(fact.text)
+            while len(self.held) > HELD or self.held_size > HELD_SIZE:
+                self.held_size -= len(self.held.pop(0).text)
             return
         text = styled(fact)
         name, occupant = named(fact.nick)

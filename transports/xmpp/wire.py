@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 
 #: Characters that wait for a stream that is down or stalled; beyond, the oldest are dropped.
 BACKLOG: Final = 8_000_000
+#: The same for a stream that is up and reads slowly. What users may ask for at once stays far below (`visitor.BURST`);
+#: beyond, the stream is ended.
+LIMIT: Final = 64_000_000
 #: Bytes in the socket's buffer at which reading from the far side pauses, and at which it goes on.
 HIGH, LOW = 1_000_000, 250_000
 #: Characters gathered at which they are written before the turn of the loop ends: large blocks cost memory for good.
@@ -330,6 +333,8 @@ class Component(ComponentXMPP):  # type: ignore[misc]
         if not self._flushing:
             self._flushing = True
             self.loop.call_soon(self._flush)
+        elif self._waiting > BLOCK:
+            self._write_out()
 
     def _flush(self) -> None:
         self._flushing = False
@@ -337,9 +342,10 @@ class Component(ComponentXMPP):  # type: ignore[misc]
 
     def _write_out(self) -> None:
         if not self.ready or self._stalled:
-            if self._waiting > BACKLOG and self.ready:
+            if self.ready:
                 # nothing is cut out of a stream that lives: a fence behind it would vouch for what is missing
-                self._give_up("backlog full")
+                if self._waiting > LIMIT:
+                    self._give_up("backlog full")
             elif self._waiting > BACKLOG:
                 self._trim()
             return
@@ -365,7 +371,7 @@ class Component(ComponentXMPP):  # type: ignore[misc]
     def _behind(self) -> None:
         self._paused = True
         self._tell(self.handlers.pause)
-        self._stall = self.loop.call_later(STALLED, self._dead)
+        self._stall = self.loop.call_later(STALLED, self._dead, self.transport.get_write_buffer_size())
 
     def resume_writing(self) -> None:
         self._unstall()
@@ -380,9 +386,14 @@ class Component(ComponentXMPP):  # type: ignore[misc]
             self._paused = False
             self._tell(self.handlers.resume)
 
-    def _dead(self) -> None:
+    def _dead(self, before: int) -> None:
+        """The time for a stalled stream is up; more of it when the server has read in the meantime, however little."""
         self._stall = None
-        self._give_up("server does not read", seconds=STALLED)
+        left = self.transport.get_write_buffer_size()
+        if left < before:
+            self._stall = self.loop.call_later(STALLED, self._dead, left)
+        else:
+            self._give_up("server does not read", seconds=STALLED)
 
     def _give_up(self, event: str, **fields: object) -> None:
         """End a connection that lives but does not serve; the next one begins where nothing is lost."""

@@ -26,10 +26,14 @@ NO_STORE: Final = "<no-store xmlns='urn:xmpp:hints'/>"
 ID_LIMIT: Final = 1_000
 
 
-@cache
 def present(rank: Rank) -> str:
     """From the end of `from` to the start of the occupant id: an occupant who is here, with this rank."""
-    item = f"<item affiliation='{rank.affiliation}' role='{rank.role}'/>"
+    return _present(rank.affiliation, rank.role)
+
+
+@cache  # by XEP-0045's own words, which are few; marks are the far side's, which are not
+def _present(affiliation: str, role: str) -> str:
+    item = f"<item affiliation='{affiliation}' role='{role}'/>"
     return f"'>{_X}{item}</x><occupant-id xmlns='urn:xmpp:occupant-id:0' id='"
 
 
@@ -39,12 +43,16 @@ def occupant(rank: Rank, codes: Iterable[str], id: str) -> str:
     return f"'>{_X}{item}{statuses(codes)}</x><occupant-id xmlns='urn:xmpp:occupant-id:0' id='{id}'/></presence>"
 
 
-@lru_cache(256)
 def gone(rank: Rank, codes: tuple[str, ...], reason: str = "", actor: str = "", nick: str = "") -> str:
     """From the end of `from` to the end: an occupant who left; with `actor` the reason is the actor's (XEP-0045 9.1).
 
     nick: the new nick, already a resource (XEP-0045 7.6)
     """
+    return _gone(rank.affiliation, rank.role, codes, reason[:1_000], actor[:200], nick)
+
+
+@lru_cache(256)  # a netsplit's are all the same
+def _gone(affiliation: str, role: str, codes: tuple[str, ...], reason: str, actor: str, nick: str) -> str:
     words = xml.text(xml.clip(reason, 2_000))
     inner = status = ""
     if actor:
@@ -53,8 +61,8 @@ def gone(rank: Rank, codes: tuple[str, ...], reason: str = "", actor: str = "", 
     elif words:
         status = f"<status>{words}</status>"
     renamed = f" nick='{xml.attr(nick)}'" if nick else ""
-    role = rank.role if nick else "none"
-    item = f"<item affiliation='{rank.affiliation}' role='{role}'{renamed}>{inner}</item>"
+    role = role if nick else "none"
+    item = f"<item affiliation='{affiliation}' role='{role}'{renamed}>{inner}</item>"
     return f"' type='unavailable'>{status}{_X}{item}{statuses(codes)}</x></presence>"
 
 
