@@ -93,6 +93,15 @@ def show(stanza: Stanza) -> str:
     return ET.tostring(stanza, encoding="unicode").replace("ns0:", "").replace(":ns0", "")
 
 
+class Parser(ET.XMLPullParser):
+    """COMPAT: expat since 2.6.0 keeps what may be half of a tag to itself; slixmpp does not ask for it."""
+
+    def feed(self, data: str | bytes) -> None:
+        super().feed(data)
+        if hasattr(self, "flush"):
+            self.flush()
+
+
 class Stream(ClientXMPP):  # type: ignore[misc]
     """slixmpp's client, but each stanza after the session's start goes to `take` first."""
 
@@ -107,6 +116,10 @@ class Stream(ClientXMPP):  # type: ignore[misc]
         self.roster.auto_subscribe = False
         if smacks:
             self.register_plugin("xep_0198")
+
+    def init_parser(self) -> None:
+        super().init_parser()
+        self.parser = Parser(("start", "end"))
 
     def _spawn_event(self, xml: Stanza) -> None:
         if self.sessionstarted and xml.tag in STANZAS:
