@@ -207,6 +207,79 @@ def test_a_kick_of_another_or_long_after_a_ban_is_a_kick(scene: Scene) -> None:
     assert scene.told()[-1] == Left(ROOM, ("eve",), "kicked", "out", "bob")
 
 
+@pytest.mark.parametrize("fill", ["MODE #c +{} {}", "KICK #c x{}{}"])
+def test_a_line_about_strangers_costs_the_same_in_a_crowd(scene: Scene, fill: str) -> None:
+    scene.net.channels["#c"].members.update((f"user{number}", NO_RANK) for number in range(10_000))
+    lines = [f":bob!b@h {fill.format('o' * 4_000, ' '.join(f'n{n}' for n in range(2_000)))}"] * 10
+    lines += [f":bob!b@h KICK #c stranger{number}" for number in range(500)]
+    before = process_time()
+    scene.feed(*lines)
+    assert process_time() - before < 1.0
+    assert scene.told() == []
+
+
+@pytest.mark.parametrize(
+    ("mask", "banned"),
+    [
+        ("eve!*@*", True),
+        ("EVE", True),
+        ("e?e!*@*", True),
+        ("*!*@host", True),
+        ("e*!*@*", True),
+        ("*v*e", True),
+        ("?*?", True),
+        ("ev", False),
+        ("*ev!*@*", False),
+        ("e*x*e", False),
+        ("eve*e", False),
+        ("[e]ve", False),
+        ("eve!*@*" + "x" * 200, False),
+        ("*" * 100 + "!*@*", True),
+    ],
+)
+def test_whom_a_ban_means(scene: Scene, mask: str, banned: bool) -> None:
+    scene.feed(f":bob!b@h MODE #c +b {mask}", ":bob!b@h KICK #c eve")
+    assert [fact.cause for fact in scene.told() if isinstance(fact, Left)] == ["banned" if banned else "kicked"]
+
+
+def test_ban_masks_full_of_stars_cost_little(scene: Scene) -> None:
+    crowd = [f"{'a' * 100}{number}" for number in range(1_000)]
+    scene.net.channels["#c"].members.update(dict.fromkeys(crowd, NO_RANK))
+    before = process_time()
+    for number, nick in enumerate(crowd):
+        scene.feed(f":bob!b@h MODE #c +b {'*a?' * 15}*b{number}", f":bob!b@h KICK #c {nick}")
+    assert process_time() - before < 2.0
+
+
+def test_nicks_that_no_jid_can_hold_are_dropped_wherever_they_stand(scene: Scene) -> None:
+    nick = "x" * (NICK_LIMIT + 1)
+    for line in (
+        f":irc.test 333 ada #c {nick}!u@h 1700000000",
+        f":{nick}!u@h KICK #c eve",
+        f":{nick}!u@h MODE #c +v eve",
+        f":{nick}!u@h INVITE ada #d",
+    ):
+        with pytest.raises(ValueError, match="nick"):
+            scene.feed(line)
+    assert scene.told() == [] and scene.net.channels["#c"].subject.nick == ""
+
+
+def test_a_server_that_spells_nicks_oddly_costs_one_look_at_all_members(scene: Scene) -> None:
+    scene.net.channels["#c"].members.update((f"user{number}", NO_RANK) for number in range(10_000))
+    lines = [f":bob!b@h MODE #c +v USER{number}" for number in range(1_000)]
+    before = process_time()
+    scene.feed(*lines, ":user7!u@h PART #c", ":bob!b@h MODE #c +v USER7")
+    assert process_time() - before < 1.0
+    assert len([fact for fact in scene.told() if isinstance(fact, RoleSet)]) == 1_000
+
+
+def test_own_nick_is_known_in_any_spelling(scene: Scene) -> None:
+    scene.feed(":bob!b@h MODE #c +v ADA", ":bob!b@h KICK #c Ada :out")
+    role, left = scene.told()
+    assert isinstance(role, RoleSet) and role.nick == "ada"
+    assert isinstance(left, Left) and left.nicks == ("ada",)
+
+
 def test_own_nick_changes_in_every_room(scene: Scene) -> None:
     scene.enter(OTHER)
     scene.do(Rename(OTHER, "eva", BY, "7"))

@@ -13,6 +13,7 @@ class Channel:
     asked     somebody of the user's clients wants to be here (False: the server put us in, or we are leaving)
     ban       the last one that was set: who, mask, when
     head      the start of our PRIVMSGs to it, and `room`, how many bytes may follow whatever our prefix is
+    spelled   when the names of the members were folded last, and the members by those: for servers that write them oddly
     parts     our PARTs that are not answered yet: until then nothing that comes is about a new stay
     """
 
@@ -28,6 +29,7 @@ class Channel:
         "parts",
         "present",
         "room",
+        "spelled",
         "subject",
         "topics",
     )
@@ -45,4 +47,5 @@ class Channel:
         self.members: dict[str, Rank] = {}
         self.subject = Subject("")
         self.ban = ("", "", 0.0)
+        self.spelled: tuple[float, dict[str, str]] = (0.0, {})
         self.topics: list[SetSubject] = []

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Final
 
@@ -48,6 +47,10 @@ SHORT_NICK: Final = NICK_LIMIT // 4
 UNASKED: Final = 50
 #: Seconds within which a kick belongs to the ban before it.
 KICKBAN: Final = 10.0
+#: Seconds for which the members' names, folded, are good enough.
+RESPELL: Final = 10.0
+#: A ban mask longer than this is compared with nobody.
+MASK_LIMIT: Final = 200
 #: Seconds after which a line counts as late (XEP-0203), and its time is shown.
 LATE: Final = 60.0
 _CONTROL: Final = re.compile("[\x00-\x1f]")
@@ -334,7 +337,7 @@ def _topic_by(net: Network, line: Line, now: float) -> None:
     """333: who set the topic, and when."""
     channel = net.find(line.params[1])
     if channel is not None and line.params[3].isdecimal() and len(line.params[3]) < 12:
-        channel.subject = Subject(channel.subject.text, split_source(line.params[2])[0], float(line.params[3]))
+        channel.subject = Subject(channel.subject.text, _nick_of(line.params[2]), float(line.params[3]))
 
 
 def _topic(net: Network, line: Line, now: float) -> None:
@@ -365,20 +368,66 @@ def _kick(net: Network, line: Line, now: float) -> None:
     channel = net.find(line.params[0])
     if channel is None:
         return
-    actor = split_source(line.source)[0]
-    nick = line.params[1]
+    actor = _actor(line.source)
+    nick = _member(net, channel, line.params[1], now)
+    if not nick:
+        return
     reason = _plain(line.params[2]) if len(line.params) > 2 else ""
     by, mask, since = channel.ban
     banned = by == line.source and now - since < KICKBAN and _bans(mask, nick)
-    for member in channel.members:
-        if member == nick or net.isupport.fold(member) == net.isupport.fold(nick):
-            _gone(net, channel, member, "banned" if banned else "kicked", reason, actor)
-            return
+    _gone(net, channel, nick, "banned" if banned else "kicked", reason, actor)
+
+
+def _actor(source: str) -> str:
+    """Who did it: a nick, a server's name, or nobody that the server names."""
+    return _nick_of(source) if source else ""
+
+
+def _member(net: Network, channel: Channel, nick: str, now: float) -> str:
+    """The member that a server means, as it spelled the nick when it came; '' when there is none.
+
+    Servers write nicks as they are. One that does not costs a look at all members now and then, never one for each nick:
+    who has only just come is then not found.
+    """
+    if nick in channel.members:
+        return nick
+    fold = net.isupport.fold
+    if fold(nick) == fold(net.nick):
+        return net.nick if net.nick in channel.members else ""
+    made, spelled = channel.spelled
+    if not spelled or now - made > RESPELL:
+        spelled = {fold(member): member for member in channel.members}
+        channel.spelled = (now, spelled)
+    member = spelled.get(fold(nick), "")
+    return member if member in channel.members else ""
 
 
 def _bans(mask: str, nick: str) -> bool:
-    """Whether a ban mask means this nick, as far as its nick part tells."""
-    return fnmatchcase(nick.lower(), mask.partition("!")[0].lower().replace("[", "[[]"))
+    """Whether a ban mask means this nick, as far as its nick part tells: `*` is anything, `?` one character."""
+    if len(mask) > MASK_LIMIT:
+        return False
+    nick = nick.lower()
+    first, *others = mask.partition("!")[0].lower().split("*")
+    if not others:
+        return _alike(first, nick)
+    last = others.pop()
+    at, end = len(first), len(nick) - len(last)
+    if at > end or not _alike(first, nick[:at]) or not _alike(last, nick[end:]):
+        return False
+    for piece in others:  # each as early as it can be: no other choice leaves more room for the rest
+        start = next((n for n in range(at, end - len(piece) + 1) if _alike(piece, nick[n : n + len(piece)])), -1)
+        if start < 0:
+            return False
+        at = start + len(piece)
+    return True
+
+
+def _alike(piece: str, text: str) -> bool:
+    return len(piece) == len(text) and all(map(_either, piece, text))
+
+
+def _either(wanted: str, found: str) -> bool:
+    return wanted in ("?", found)
 
 
 def _kill(net: Network, line: Line, now: float) -> None:
@@ -394,12 +443,12 @@ def _mode(net: Network, line: Line, now: float) -> None:
     channel = net.find(line.params[0])
     if channel is None:
         return
-    actor = split_source(line.source)[0]
+    actor = _actor(line.source)
     letters = net.isupport.prefixes[0]
     shown: list[str] = []
     for added, letter, argument in parse_modes(net.isupport, line.params[1:]):
         if letter in letters:
-            _set_mark(net, channel, argument, letter, added, actor)
+            _set_mark(net, channel, _member(net, channel, argument, now), letter, added, actor)
         else:
             shown.append(f"{'+' if added else '-'}{letter}{' ' if argument else ''}{argument}")
         if letter == "b" and added:
@@ -411,11 +460,7 @@ def _mode(net: Network, line: Line, now: float) -> None:
 def _set_mark(net: Network, channel: Channel, nick: str, letter: str, added: bool, actor: str) -> None:
     held = channel.members.get(nick)
     if held is None:
-        folded = net.isupport.fold(nick)
-        nick = next((member for member in channel.members if net.isupport.fold(member) == folded), "")
-        if not nick:
-            return
-        held = channel.members[nick]
+        return
     mark = add_mode(held.mark, letter, net.isupport.prefixes[0]) if added else remove_mode(held.mark, letter)
     new = rank(mark)
     if new is not held:
@@ -426,7 +471,7 @@ def _set_mark(net: Network, channel: Channel, nick: str, letter: str, added: boo
 
 def _invite(net: Network, line: Line, now: float) -> None:
     if line.params[0] == net.nick and net.isupport.is_channel(line.params[1]):
-        net.tell(Invited(irc_address.room(line.params[1], net.server, net.fixed), split_source(line.source)[0]))
+        net.tell(Invited(irc_address.room(line.params[1], net.server, net.fixed), _actor(line.source)))
 
 
 def _away(net: Network, line: Line, now: float) -> None:
