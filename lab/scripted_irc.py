@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Callable
 from typing import Self
 
@@ -48,6 +49,10 @@ class Guest:
         for line in lines:
             data = line if isinstance(line, bytes) else line.encode("utf-8", "surrogateescape")
             self._writer.write(data + b"\r\n")
+
+    def narrow(self) -> None:
+        """Let the kernel keep little of what the guest has not read, so that `drained` soon waits for it."""
+        self._writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16_384)
 
     async def drained(self) -> None:
         """Wait until what was written is in the kernel's hands: what a guest that does not read holds up."""

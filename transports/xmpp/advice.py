@@ -10,7 +10,8 @@ from typing import Final
 
 #: Stream errors that refuse a component for good.
 REFUSED: Final = {
-    "not-authorized": "the secret is wrong: [xmpp] secret must be the one that the server has for this domain",
+    "not-authorized": "[xmpp] secret must be the one that the server has for this domain; ejabberd also says this of a "
+    "domain that is not among its listener's hosts",
     "host-unknown": "the server does not know this domain: add a component for it to the server's configuration",
     "conflict": "something else is already connected as this domain: end it, or give this gateway another domain",
 }
