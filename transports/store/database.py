@@ -148,8 +148,12 @@ def _prepare(url: str) -> sa.Engine:
     try:
         parsed = sa.make_url(url)
         engine = _sqlite(parsed) if parsed.get_backend_name() == "sqlite" else sa.create_engine(parsed, pool_size=1)
-        with engine.begin() as connection:
-            _migrate(connection)
+        try:
+            with engine.begin() as connection:
+                _migrate(connection)
+        except BaseException:
+            engine.dispose()
+            raise
     except (SQLAlchemyError, OSError, ImportError) as error:
         raise StoreError(f"store: cannot use the database {_shown(url)}: {_words(error)}") from error
     return engine
@@ -207,8 +211,12 @@ def _sqlite(url: sa.URL) -> sa.Engine:
 def _configure(connection: Any, _record: Any) -> None:
     """Every connection: what is acknowledged is on the disk."""
     connection.isolation_level = None  # sqlite3 would begin transactions by itself, late and not for every statement
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
-        connection.execute(f"PRAGMA {pragma}").close()
+    try:
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
+            connection.execute(f"PRAGMA {pragma}").close()
+    except BaseException:
+        connection.close()  # the pool has not taken it yet: nobody else would
+        raise
 
 
 def _shown(url: str) -> str:
