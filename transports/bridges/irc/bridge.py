@@ -65,13 +65,14 @@ class Gate:
 class IrcSession:
     """One user's connections, by the server's name."""
 
-    __slots__ = ("bridge", "links", "outlet", "user")
+    __slots__ = ("bridge", "held", "links", "outlet", "user")
 
     def __init__(self, bridge: IrcBridge, user: str, outlet: Outlet) -> None:
         self.bridge = bridge
         self.user = user
         self.outlet = outlet
         self.links: dict[str, Link] = {}
+        self.held = False
 
     def do(self, command: Command) -> None:
         place = command.to if type(command) is Say else cast(Join, command).room
@@ -98,6 +99,7 @@ class IrcSession:
         else:
             if link is None:
                 link = self.links[server] = self.bridge.link(self, server)
+                link.held = self.held
             link.join(command)
 
     def ended(self, link: Link) -> None:
@@ -109,10 +111,12 @@ class IrcSession:
         return not self.links
 
     def pause(self) -> None:
+        self.held = True
         for link in self.links.values():
             link.pause()
 
     def resume(self) -> None:
+        self.held = False
         for link in self.links.values():
             link.resume()
 

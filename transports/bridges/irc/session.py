@@ -45,6 +45,8 @@ CONFIRM_WITHIN: Final = 30.0
 LONGEST_PREFIX: Final = 200
 #: Messages that may be on their way to the server at once.
 AWAITING_LIMIT: Final = 20_000
+#: Members over all channels of one connection, past which it ends.
+CROWD_LIMIT: Final = 200_000
 #: Seconds a server has to answer a JOIN.
 JOIN_WITHIN: Final = 60.0
 #: CTCP requests that are answered at once; then one a second, so that nobody can use up the user's own turns.
@@ -364,6 +366,11 @@ class Network:
         """No channel is left and none is wanted: the connection has no purpose any more."""
         wanted = any(channel.asked for channel in self.channels.values())
         return not wanted and not self.joins and not self.awaiting and not self.renames
+
+    @property
+    def crowd(self) -> int:
+        """Members of all channels; who is in two counts twice."""
+        return sum(len(channel.members) for channel in self.channels.values())
 
     # Confirmation -------------------------------------------------------------------------------------------------
 

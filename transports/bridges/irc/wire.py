@@ -25,7 +25,7 @@ from transports.bridges.irc import inbound, write
 from transports.bridges.irc.caps import Registration, closing_error
 from transports.bridges.irc.flow import Flow
 from transports.bridges.irc.read import Buffer, decode, parse
-from transports.bridges.irc.session import Network
+from transports.bridges.irc.session import CROWD_LIMIT, Network
 from transports.config import NetworkSettings
 from transports.errors import LegacyError
 from transports.events import Fact, Join, Say, SetSubject
@@ -40,6 +40,12 @@ REGISTER_WITHIN: Final = 60.0
 QUIET, DEAD = 90.0, 150.0
 #: Seconds between the fences while lines wait for the flood control.
 FENCE_EVERY: Final = 10.0
+#: Bytes that may wait in the socket's buffer for a server that does not read.
+UNSENT_LIMIT: Final = 1_000_000
+#: Bytes from the server after which the members are counted again.
+WEIGH_EVERY: Final = 256 * 1024
+#: Seconds that what is unsent at the end may take.
+LINGER: Final = 5.0
 #: Capabilities that this version understands.
 WANTED: Final = frozenset({"multi-prefix", "server-time"})
 
@@ -50,58 +56,79 @@ class Protocol(IrcProtocol):  # type: ignore[misc]
     connection: Connection
 
     def connection_made(self, transport: asyncio.Transport) -> None:
-        self.connection.transport = transport
+        link = self.connection.link
+        if link is None:
+            transport.abort()
+        else:
+            self.connection.transport = transport
+            link.made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.connection.link.ended(exc)
+        link = self.connection.link
+        if link is not None:
+            link.ended(exc)
 
     def pause_writing(self) -> None:
-        self.connection.link.choked = True
+        link = self.connection.link
+        if link is not None:
+            link.choke(True)
 
     def resume_writing(self) -> None:
-        self.connection.link.choked = False
-        self.connection.link.wake()
+        link = self.connection.link
+        if link is not None:
+            link.choke(False)
+            link.wake()
 
 
 class Connection(AioConnection):  # type: ignore[misc]
-    """One connection of the `irc` library, with our reading, writing and registration."""
+    """One connection of the `irc` library, with our reading, writing and registration. `link` is None when that is over."""
 
     protocol_class = Protocol
 
     def __init__(self, reactor: AioReactor, link: Link) -> None:
         # not ServerConnection's: its FeatureSet is replaced by ISupport
         BaseConnection.__init__(self, reactor)
-        self.link = link
+        self.link: Link | None = link
         self.transport: asyncio.Transport | None = None
 
     async def reach(self, host: str, port: int, factory: AioFactory) -> None:
         """Open the socket (and TLS); OSError, ssl.SSLError or TimeoutError."""
         await asyncio.wait_for(factory(self.protocol_class(self, self.reactor.loop), (host, port)), CONNECT_WITHIN)
-        self.connected = True
 
     def process_data(self, new_data: bytes) -> None:
-        self.link.received(new_data)
+        if self.link is not None:
+            self.link.received(new_data)
 
     def disconnect(self, message: str = "") -> None:
-        """Close the socket; `Link.ended` follows."""
-        self.connected = False
-        if self.transport is not None:
-            self.transport.close()
+        """Close the socket and let go of the link, so that nothing but a socket outlives it."""
+        self.link = None
+        transport, self.transport = self.transport, None
+        if transport is not None:
+            transport.close()
+            if transport.get_write_buffer_size():
+                self.reactor.loop.call_later(LINGER, transport.abort)
 
 
 class Link:
     """One user's connection to one network, from the first join to the last leave.
 
+    Until the socket is open there is neither `registration` nor `net.nick`; then `registration` takes the lines, up to 001;
+    from then on `net.nick` is set and `inbound` takes them; when it is `over`, nobody does.
+
     on_end  called once, when the link is over and may be forgotten
+    choked  the server does not read what we write
+    held    XMPP does not keep up; reading goes on only when neither is so
     """
 
     __slots__ = (
+        "__weakref__",
         "buffer",
         "choked",
         "connection",
         "fenced",
         "flow",
         "heard",
+        "held",
         "loop",
         "net",
         "nick",
@@ -116,6 +143,7 @@ class Link:
         "task",
         "timer",
         "tls",
+        "unweighed",
         "user",
         "waking",
     )
@@ -148,17 +176,20 @@ class Link:
         self.timer: asyncio.TimerHandle | None = None
         self.out: list[str] = []
         self.waking = False
-        self.choked = False
+        self.choked = self.held = False
         self.over = False
         self.nick = ""
         self.since = self.heard = self.fenced = self.loop.time()
         self.pinged = False
+        self.unweighed = 0
 
     # Commands -----------------------------------------------------------------------------------------------------
 
     def join(self, command: Join) -> None:
         """A join; the first one connects, one after a refused nick tries the new one."""
         self.net.do(command, self.loop.time())
+        if self.over:
+            return
         if self.task is None:
             self.nick = command.nick
             self.task = self.loop.create_task(self._connect())
@@ -181,13 +212,21 @@ class Link:
                 return
             await self._reach()
         except LegacyError as error:
-            self._fail(error)
+            self._fail(error.with_traceback(None))  # it holds this frame, and with it the link
         except Exception:
             log.exception("connecting to %s failed", self.settings.name)
             self._fail(LegacyError("internal-server-error", "The gateway failed to connect; its log says why."))
+
+    def made(self, transport: asyncio.Transport) -> None:
+        """The socket is open, encrypted if it is to be. Nothing is written or read before the certificate is checked."""
+        self.since = self.heard = self.loop.time()
+        error = _pin_error(self.settings, transport)
+        if error is not None:
+            self._fail(error)
         else:
-            self.since = self.heard = self.loop.time()
-            self._register()
+            if self.held:
+                self.loop.call_soon(self._reading)  # uvloop begins to read after this, whatever was asked for
+            self._register(transport)
 
     async def _reach(self) -> None:
         """The first port and address that answers. LegacyError when none does."""
@@ -196,10 +235,10 @@ class Link:
             for address in await self._addresses(port):
                 try:
                     await self.connection.reach(address, port, self._factory(encrypted))
-                    self._check_pin()
                     return
                 except (OSError, TimeoutError) as error:
                     last = _connect_error(self.settings, port, error)
+                    error.with_traceback(None)  # it stays in a circle of asyncio's own, with this frame
         raise last
 
     async def _addresses(self, port: int) -> list[str]:
@@ -230,22 +269,8 @@ class Link:
             options["local_addr"] = (self.settings.bind, 0)
         return AioFactory(**options)
 
-    def _check_pin(self) -> None:
-        transport = self.connection.transport
-        encrypted = transport.get_extra_info("ssl_object") if transport is not None else None
-        if not self.settings.pin or encrypted is None:
-            return
-        shown = hashlib.sha256(encrypted.getpeercert(True) or b"").hexdigest()
-        if shown not in self.settings.pin:
-            self.connection.disconnect()
-            words = f"{self.settings.name} shows another certificate than the one that is pinned ({shown})."
-            raise LegacyError("policy-violation", words, type="cancel")
-
-    def _register(self) -> None:
+    def _register(self, transport: asyncio.Transport) -> None:
         settings = self.settings
-        transport = self.connection.transport
-        if transport is None or self.over:
-            return
         secret = settings.password.get_secret_value() if settings.password else ""
         sasl = None
         if settings.sasl_user and settings.sasl_password:
@@ -272,7 +297,7 @@ class Link:
             self.net.refuse_all(registration.nick_refused)
         elif registration.done:
             self.registration = None
-            self.net.registered(registration.nick)
+            self.net.registered(registration.nick or self.nick)
 
     # Reading ------------------------------------------------------------------------------------------------------
 
@@ -289,15 +314,32 @@ class Link:
                     line = decode(raw, charset)
                 if self.registration is not None:
                     self._registering(line)
-                elif not self.over:
+                elif net.nick and not self.over:
                     inbound.feed(net, line, now)
             except (ValueError, IndexError) as error:
                 log.debug("malformed line from %s: %s", self.settings.name, type(error).__name__)
             except Exception:
                 log.exception("a line from %s could not be handled", self.settings.name)
-        inbound.settle(net)
+        if net.quits:
+            self._settle()
+        self.unweighed += len(data)
+        if self.unweighed > WEIGH_EVERY:
+            self._weigh()
         if net.awaiting and not net.fence:
             self.wake()
+
+    def _weigh(self) -> None:
+        """Members are what a server can make us hold most of; each of them costs it a few bytes."""
+        self.unweighed = 0
+        if self.net.crowd > CROWD_LIMIT:
+            words = f"The channels on {self.settings.name} have more than {CROWD_LIMIT} members, too many for this gateway."
+            self._fail(LegacyError("resource-constraint", words))
+
+    def _settle(self) -> None:
+        try:
+            inbound.settle(self.net)
+        except Exception:
+            log.exception("those who quit %s could not be told of", self.settings.name)
 
     # Writing ------------------------------------------------------------------------------------------------------
 
@@ -354,6 +396,9 @@ class Link:
             out.append("")
             transport.write("\r\n".join(out).encode(errors="replace"))
             out.clear()
+            if self.choked and transport.get_write_buffer_size() > UNSENT_LIMIT:
+                words = f"{self.settings.name} does not read what is sent to it."
+                self._fail(LegacyError("remote-server-timeout", words, retry_after=60))
 
     def _wait(self, seconds: float | None) -> None:
         """Wake when the flood control lets the next line go."""
@@ -373,6 +418,8 @@ class Link:
             self._tick_registering(now)
             return
         net.tick(now)
+        if self.held:
+            self.heard = now  # it is we who do not listen
         if now - self.heard > DEAD:
             self._fail(LegacyError("remote-server-timeout", f"{self.settings.name} no longer answers."))
         elif now - self.heard > QUIET and not self.pinged:
@@ -391,21 +438,36 @@ class Link:
             self._fail(LegacyError("remote-server-timeout", words))
 
     def pause(self) -> None:
-        transport = self.connection.transport
-        if transport is not None and not transport.is_closing():
-            transport.pause_reading()
+        self.held = True
+        self._reading()
 
     def resume(self) -> None:
+        self.held = False
+        self._reading()
+
+    def choke(self, full: bool) -> None:
+        """A server that does not read is not read either: what it says would only be answered."""
+        self.choked = full
+        self._reading()
+
+    def _reading(self) -> None:
         transport = self.connection.transport
-        if transport is not None and not transport.is_closing():
+        if transport is None or transport.is_closing():
+            return
+        if self.held or self.choked:
+            transport.pause_reading()
+        else:
             transport.resume_reading()
 
     def _fail(self, error: LegacyError) -> None:
         """We give up on this connection."""
         if self.over:
             return
-        self._end()
-        self.net.lost(error)
+        try:
+            self._end()
+            self.net.lost(error)
+        except Exception:  # half of our callers are callbacks of the loop
+            log.exception("the end of the connection to %s could not be told", self.settings.name)
 
     def close(self, reason: str) -> None:
         """Say goodbye and go; the facts of it are the caller's to tell."""
@@ -429,21 +491,53 @@ class Link:
             cause = f" ({exc})" if exc is not None else ""
             words = f"The connection to {name} was lost{cause}."
             error = LegacyError("remote-server-timeout", words, retry_after=60)
-        self._end()
-        self.net.lost(error)
+        self._fail(error)
 
     def _end(self) -> None:
+        """Close the socket, and cut every circle that the link is part of: thousands end at once when a server goes."""
         self.over = True
+        self.registration = None
         self.connection.disconnect()
+        self.net.line = _NOWHERE
         if self.timer is not None:
             self.timer.cancel()
-        if self.task is not None and self.task is not asyncio.current_task():
-            self.task.cancel()
-        for command in self.flow.clear():
-            self.net.fail(
-                command, LegacyError("remote-server-timeout", "The connection to IRC ended before this was sent.")
-            )
-        self.on_end(self)
+            self.timer = None
+        task, self.task = self.task, None
+        if task is not None and task is not asyncio.current_task():
+            task.cancel()
+        error = LegacyError("remote-server-timeout", "The connection to IRC ended before this was sent.")
+        try:
+            for command in self.flow.clear():
+                self.net.fail(command, error)
+        finally:
+            self.on_end(self)
+
+
+class _Nowhere:
+    """The line of a network whose connection is over."""
+
+    def write(self, line: str) -> None: ...
+
+    def queue(self, key: str, lines: list[str], of: Say | SetSubject | None = None) -> bool:
+        return False
+
+    def unqueue(self, key: str) -> list[Say | SetSubject]:
+        return []
+
+
+_NOWHERE: Final = _Nowhere()
+
+
+def _pin_error(settings: NetworkSettings, transport: asyncio.Transport) -> LegacyError | None:
+    """Why the certificate is not the one that the operator knows."""
+    encrypted = transport.get_extra_info("ssl_object")
+    if not settings.pin or encrypted is None:
+        return None
+    shown = hashlib.sha256(encrypted.getpeercert(True) or b"").hexdigest()
+    if shown in settings.pin:
+        return None
+    words = f"{settings.name} shows another certificate than the one that is pinned ({shown})."
+    return LegacyError("policy-violation", words, type="cancel")
 
 
 def _ports(settings: NetworkSettings) -> Iterator[tuple[int, bool]]:
