@@ -1,13 +1,14 @@
 """ejabberd on loopback: 23.01 (Debian 12) and newer, from Debian's package, in a directory of its own.
 
 Started with plain `erl` (ejabberdctl refuses other users), without epmd and distribution: nothing but the listed ports listens.
-Where one component listener serves several domains, `global_routes: false` keeps their stanzas apart. Facts about its behaviour:
-the reference of XMPP servers.
+Where one component listener serves several domains, `global_routes: false` keeps their stanzas apart. Every component may do
+what mod_privilege (XEP-0356) allows, where that module works. Facts about its behaviour: the reference of XMPP servers.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -59,17 +60,22 @@ modules:
   mod_offline: {access_max_user_messages: max_user_offline_messages}
   mod_ping: {}
   mod_privacy: {}
-  mod_privilege:
-    roster: {both: gateway_rule}
-    message: {outgoing: gateway_rule}
-    presence: {managed_entity: gateway_rule, roster: gateway_rule}
-  mod_pubsub: {plugins: [flat, pep]}
+%(privilege)s  mod_pubsub: {plugins: [flat, pep]}
   mod_roster: {versioning: true}
   # A client that vanishes is given up after seconds, not minutes: tests wait for it.
   mod_stream_mgmt: {resume_timeout: 5}
   mod_vcard: {search: false}
   mod_version: {}
 """
+
+PRIVILEGE = """\
+  mod_privilege:
+    roster: {both: gateway_rule}
+    message: {outgoing: gateway_rule}
+    presence: {managed_entity: gateway_rule, roster: gateway_rule}
+"""
+# COMPAT: between these versions mod_privilege drops every plain iq of a component, answers included (its issue 4336).
+DROPS_IQS = ((24, 6), (25, 3))
 
 
 class Ejabberd(XmppServer):
@@ -117,6 +123,7 @@ class Ejabberd(XmppServer):
             "docroot": json.dumps(str(self.dir / "upload")),
             "log_level": self.log_level,
             "tls": f"tls: true\n    certfile: {json.dumps(str(self.certificate.both))}" if self.certificate else "",
+            "privilege": "" if DROPS_IQS[0] <= version() < DROPS_IQS[1] else PRIVILEGE,
             "servers": ", ".join(map(json.dumps, self.components)),
             "components": "\n".join(
                 f"      {json.dumps(domain)}: {{password: {json.dumps(secret)}}}"
@@ -158,9 +165,21 @@ class Ejabberd(XmppServer):
         return self.log_lines(r"Failed external component|is unconfigured for external component")
 
 
+def version() -> tuple[int, int]:
+    """Year and month of the installed release: (23, 1)."""
+    name = re.match(r"ejabberd-(\d+)\.(\d+)", _application().name)
+    if name is None:
+        raise LabError(f"{_application()} does not say which ejabberd it is")
+    return int(name[1]), int(name[2])
+
+
 def _libraries() -> Path:
     """Where Debian's package keeps ejabberd's Erlang applications: /usr/lib/<architecture>."""
+    return _application().parent
+
+
+def _application() -> Path:
     found = sorted(Path("/usr/lib").glob("*/ejabberd-*")) or sorted(Path("/usr/lib").glob("erlang/lib/ejabberd-*"))
     if not found:
         raise LabError("ejabberd is not installed: apt-get install ejabberd")
-    return found[-1].parent
+    return found[-1]

@@ -90,6 +90,17 @@ def test_prosody_without_mod_privilege_is_said_plainly(monkeypatch: pytest.Monke
         plugin_paths()
 
 
+@pytest.mark.parametrize(
+    ("installed", "there"),
+    [("ejabberd-23.01-1", True), ("ejabberd-23.10", True), ("ejabberd-24.12", False), ("ejabberd-25.03", True)],
+)
+def test_ejabberd_has_mod_privilege_where_it_works(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, installed: str, there: bool
+) -> None:
+    monkeypatch.setattr("lab.ejabberd._application", lambda: Path("/usr/lib", installed))
+    assert ("mod_privilege:" in Ejabberd(tmp_path).configuration()) is there
+
+
 # -- XMPP --------------------------------------------------------------------------------------------------------------
 
 
