@@ -22,7 +22,7 @@ FLOORS = {
     "bridges.irc.caps bridges.irc.channel bridges.irc.flow bridges.irc.inbound bridges.irc.isupport bridges.irc.numerics",
     2: "gateway visitor post mailbox mailbox_in mailbox_out mailbox_seams "  # asyncio, SQL, files
     "store.* config config_errors config_models config_values secrets log notify",
-    3: "xmpp.wire xmpp.advice xmpp.services bridges.*.wire bridges.*.bridge",  # the network
+    3: "xmpp.wire xmpp.advice xmpp.services bridges.*.wire bridges.*.bridge bridges.irc.resolve",  # the network
     4: "app cli __main__ web",  # may import all
 }
 #: Libraries, and the lowest floor that may use them.

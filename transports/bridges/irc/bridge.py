@@ -13,12 +13,13 @@ import ssl
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final, cast
 
 from irc.client_aio import AioReactor
 
 from transports.bridges.irc import address as irc_address
+from transports.bridges.irc.resolve import Resolver
 from transports.bridges.irc.wire import Link
 from transports.config import Irc, NetworkSettings
 from transports.errors import LegacyError
@@ -140,6 +141,7 @@ class IrcBridge:
         self._gates: dict[str, Gate] = {}
         self._beat: asyncio.Task[None] | None = None
         self._reactor: AioReactor | None = None
+        self._resolver = Resolver()
         self._tls = lru_cache(64)(_tls_context)
 
     # The contract -------------------------------------------------------------------------------------------------
@@ -192,6 +194,7 @@ class IrcBridge:
             settings,
             self._context,
             gate.slot,
+            partial(self._resolver.addresses, session.user),
             (f"x{name}", "XMPP user"),
             session.outlet.tell,
             session.ended,

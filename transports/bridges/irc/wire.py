@@ -10,11 +10,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-import socket
 import ssl
 import time
-from collections.abc import Callable, Iterator
-from ipaddress import ip_address
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final
 
 from irc.client import Connection as BaseConnection
@@ -25,6 +23,7 @@ from transports.bridges.irc import inbound, write
 from transports.bridges.irc.caps import Registration, closing_error
 from transports.bridges.irc.flow import Flow
 from transports.bridges.irc.read import Buffer, decode, parse
+from transports.bridges.irc.resolve import is_public
 from transports.bridges.irc.session import CROWD_LIMIT, Network
 from transports.config import NetworkSettings
 from transports.errors import LegacyError
@@ -129,6 +128,7 @@ class Link:
         "flow",
         "heard",
         "held",
+        "look_up",
         "loop",
         "net",
         "nick",
@@ -152,17 +152,19 @@ class Link:
         self,
         settings: NetworkSettings,
         tls: Callable[[NetworkSettings], ssl.SSLContext],
-        slot: Callable[[], Any],
+        slot: Callable[[], Awaitable[None]],
+        look_up: Callable[[str], Awaitable[list[str]]],
         user: tuple[str, str],
         tell: Callable[[Fact], None],
         on_end: Callable[[Link], None],
         reactor: AioReactor,
         fixed: str = "",
     ) -> None:
-        """slot: awaited before connecting. user: user name and real name as IRC will see them."""
+        """slot: awaited before connecting. look_up: a name's IP addresses. user: user name and real name as IRC sees them."""
         self.settings = settings
         self.tls = tls
         self.slot = slot
+        self.look_up = look_up
         self.user = user
         self.on_end = on_end
         self.loop = reactor.loop
@@ -231,8 +233,9 @@ class Link:
     async def _reach(self) -> None:
         """The first port and address that answers. LegacyError when none does."""
         last = LegacyError("remote-server-not-found", f"{self.settings.name} has no address.")
+        addresses = await self._addresses()
         for port, encrypted in _ports(self.settings):
-            for address in await self._addresses(port):
+            for address in addresses:
                 try:
                     await self.connection.reach(address, port, self._factory(encrypted))
                     return
@@ -241,16 +244,11 @@ class Link:
                     error.with_traceback(None)  # it stays in a circle of asyncio's own, with this frame
         raise last
 
-    async def _addresses(self, port: int) -> list[str]:
+    async def _addresses(self) -> list[str]:
         """IP addresses of the server that its users may reach."""
-        try:
-            found = await self.loop.getaddrinfo(self.settings.address, port, type=socket.SOCK_STREAM)
-        except OSError as error:
-            words = f"There is no server called {self.settings.address}."
-            raise LegacyError("remote-server-not-found", words) from error
-        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+        addresses = await self.look_up(self.settings.address)
         if not self.settings.private_addresses:
-            addresses = [address for address in addresses if ip_address(address.partition("%")[0]).is_global]
+            addresses = list(filter(is_public, addresses))
             if not addresses:
                 words = (
                     f"{self.settings.name} is on a private network; only the operator can open such a server to you."
@@ -332,7 +330,9 @@ class Link:
         """Members are what a server can make us hold most of; each of them costs it a few bytes."""
         self.unweighed = 0
         if self.net.crowd > CROWD_LIMIT:
-            words = f"The channels on {self.settings.name} have more than {CROWD_LIMIT} members, too many for this gateway."
+            words = (
+                f"The channels on {self.settings.name} have more than {CROWD_LIMIT} members, too many for this gateway."
+            )
             self._fail(LegacyError("resource-constraint", words))
 
     def _settle(self) -> None:
