@@ -13,8 +13,10 @@ import hashlib
 import hmac
 import importlib
 import logging
+import os
 import signal
 import ssl
+import threading
 from typing import Any, Final, cast
 
 import uvloop
@@ -37,6 +39,8 @@ AGAIN: Final = 5.0
 #: Seconds for each stage of a stop: a bridge's end, what is on its way; then the stream's end.
 STAGE: Final = 3.5
 CLOSING: Final = 2.0
+#: Seconds that closing the loop may take after that.
+LINGER: Final = 0.5
 GOODBYE: Final = "The gateway is stopping; it will be back."
 
 
@@ -95,15 +99,15 @@ class Mounted:
             log.exception(kv("a bridge did not stop cleanly", domain=self.bridge.domain))
 
     def connected(self) -> None:
+        self.app.changed()
         if self.post is not None:
             self.post.connected()
         self.wing.roll_call()
-        self.app.changed()
 
     def disconnected(self) -> None:
+        self.app.changed()
         if self.post is not None:
             self.post.disconnected()
-        self.app.changed()
 
 
 class _NoInlet:
@@ -240,6 +244,12 @@ def run(config: Config) -> int:
     async def main() -> None:
         await App(config).run()
 
+    # All is told and closed when main returns. What may be left is a look-up of a name that nobody answers: it cannot be
+    # stopped, and closing the loop would wait for it.
+    last = threading.Timer(LINGER, os._exit, (0,))
+    last.daemon = True
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main())
+        last.start()
+    last.cancel()
     return 0

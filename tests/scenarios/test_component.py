@@ -242,6 +242,14 @@ async def test_at_its_end_the_gateway_tells_rooms_and_irc(
     assert there.log_lines(" (error|critical) ") == []
 
 
+async def test_it_ends_in_time_whatever_a_thread_does() -> None:
+    stuck = {"module": "tests.bridges.stuck.bridge", "domain": TEST}
+    tables = {"xmpp": {"host": HOST, "port": free_ports(1)[0], "secret": "x"}, "bridges": {"stuck": stuck}}
+    with folder("transports-test-") as path:
+        async with Gateway(path, tables, ready="retry") as there:
+            await ending(there, 5)
+
+
 async def test_it_ends_in_time_while_the_server_stands_still(own: XmppServer, ngircd: Ngircd, gateway: StartGateway) -> None:
     there = await gateway(own, ngircd, changes=bridges())
     async with client(own, "alice") as alice, Person(ngircd.host, ngircd.port, "eve") as eve:
