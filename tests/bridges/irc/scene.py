@@ -50,6 +50,10 @@ class Scene:
                 self.release()
         return not self.full
 
+    @property
+    def free(self) -> bool:
+        return not self.queued
+
     def unqueue(self, key: str) -> list[Say | SetSubject]:
         gone = [line for target, line in self.queued if target == key]
         self.queued = [(target, line) for target, line in self.queued if target != key]

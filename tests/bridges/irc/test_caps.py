@@ -266,6 +266,7 @@ def test_turned_away(line: str, condition: str) -> None:
 
 def test_pings_are_answered_meanwhile() -> None:
     assert hear(registration(), "PING :a b", "PING x", "PING") == ["PONG :a b", "PONG x", "PONG :"]
+    assert hear(registration(), "PING :" + "x" * 501) == []
 
 
 def test_closing_words_are_bounded() -> None:

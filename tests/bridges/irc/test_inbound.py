@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.bridges.irc.scene import BY, ME, ROOM, Scene, say
-from transports.bridges.irc.inbound import NICK_LIMIT, feed, settle
+from transports.bridges.irc.inbound import CTCP, UNASKED, feed, settle
 from transports.bridges.irc.read import Buffer, decode
+from transports.bridges.irc.session import NICK_LIMIT
 from transports.bridges.irc.write import BadLine
 from transports.events import (
     NO_RANK,
@@ -136,11 +137,31 @@ def test_ctcp_answers_tell_nothing_of_the_user(scene: Scene, request_: str, answ
 
 
 def test_ctcp_requests_do_not_use_up_the_users_own_turns(scene: Scene) -> None:
-    scene.feed(*[":bob!b@h PRIVMSG ada :\x01VERSION\x01"] * 100)
-    assert 1 <= len(scene.sent()) <= 5
-    scene.net.tick(scene.now + 1)
-    scene.feed(*[":bob!b@h PRIVMSG ada :\x01VERSION\x01"] * 100)
-    assert len(scene.sent()) == 1
+    for second in range(60):
+        scene.net.tick(scene.now + second)
+        scene.feed(*[f":bob{number}!b@h PRIVMSG ada :\x01VERSION\x01" for number in range(100)])
+    assert len(scene.sent()) == 6
+
+
+def test_ctcp_requests_wait_for_nobody_and_nobody_waits_for_them(scene: Scene) -> None:
+    scene.held = True
+    scene.feed(":bob!b@h PRIVMSG ada :\x01VERSION\x01")
+    assert [key for key, _ in scene.queued] == [CTCP]
+    scene.release()
+    scene.lines.clear()
+    scene.do(say())
+    for second in range(60):
+        scene.net.tick(scene.now + second)
+        scene.feed(":eve!e@h PRIVMSG ada :\x01VERSION\x01")
+    scene.release()
+    assert scene.sent() == ["PRIVMSG #c :hello"]
+
+
+@pytest.mark.parametrize("size", [500, 501, 15_000])
+def test_a_ping_is_answered_in_one_line_or_not_at_all(scene: Scene, size: int) -> None:
+    with contextlib.suppress(ValueError):
+        scene.feed("PING :" + "x" * (size - 1) + " ")
+    assert [len(line) for line in scene.sent()] == ([506] if size == 500 else [])
 
 
 # Members --------------------------------------------------------------------------------------------------------------
@@ -361,11 +382,28 @@ def test_the_server_spells_the_channel_its_own_way() -> None:
     assert [fact.where for fact in scene.told() if isinstance(fact, Said)] == [ROOM, ROOM]
 
 
-def test_a_casemapping_that_changes_later_loses_no_channel(scene: Scene) -> None:
+def test_a_server_cannot_put_us_into_any_number_of_channels(scene: Scene) -> None:
+    for number in range(UNASKED + 20):
+        with contextlib.suppress(ValueError):
+            scene.feed(f":ada!~u@host JOIN #x{number}")
+    with pytest.raises(ValueError, match="too long"):
+        scene.feed(":ada!~u@host JOIN #" + "x" * 300)
+    assert len(scene.net.channels) == UNASKED + 1
+    assert scene.sent() == [f"PART #x{number}" for number in range(UNASKED, UNASKED + 20)]
+
+
+@pytest.mark.parametrize(
+    "token", ["CASEMAPPING=ascii", "-CASEMAPPING", "casemapping=utf8", "CHANTYPES=&", "PREFIX=(v)+"]
+)
+def test_what_all_we_know_is_kept_by_does_not_change_after_the_greeting(scene: Scene, token: str) -> None:
     brackets = Address("room", "#[x]%irc.test")
     scene.enter(brackets)
-    scene.feed(":irc.test 005 ada CASEMAPPING=ascii :are supported", ":bob!b@h KICK #[x] ada", ":bob!b@h KICK #c ada")
-    assert [fact.room for fact in scene.told() if isinstance(fact, Left)] == [brackets, ROOM]
+    scene.feed(f":irc.test 005 ada {token} TOPICLEN=77 :are supported")
+    assert scene.net.isupport.topiclen == 77
+    scene.feed(":bob!b@h MODE #c +o eve", ":bob!b@h KICK #{X} ada", ":bob!b@h KICK #c ada")
+    role, *left = scene.told()
+    assert isinstance(role, RoleSet) and role.rank.mark == "o"
+    assert [fact.room for fact in left if isinstance(fact, Left)] == [brackets, ROOM]
     assert scene.net.idle
 
 

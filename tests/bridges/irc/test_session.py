@@ -140,6 +140,53 @@ def test_a_join_that_is_never_answered_is_given_up() -> None:
     assert scene.net.idle
 
 
+def test_a_join_whose_names_never_come_is_given_up_and_can_be_tried_again() -> None:
+    scene = Scene()
+    scene.do(Join(ROOM, ME, BY))
+    scene.feed(":ada!~u@host JOIN #c", ":irc.test 353 ada = #c :ada eve")
+    scene.sent()
+    scene.net.tick(scene.now + JOIN_WITHIN + 1)
+    assert scene.only(Refused).error.condition == "remote-server-timeout"
+    assert scene.sent() == ["PART #c"]
+    scene.do(Join(ROOM, ME, BY))
+    assert scene.sent() == ["JOIN #c"]
+    scene.feed(":irc.test 366 ada #c :End", ":ada!~u@host PART #c")
+    assert scene.told() == []
+    scene.feed(":ada!~u@host JOIN #c", ":irc.test 353 ada = #c :ada bob", ":irc.test 366 ada #c :End")
+    assert set(scene.only(Entered).members) == {"ada", "bob"}
+
+
+def test_lines_are_counted_in_bytes() -> None:
+    scene = Scene(ready=False)
+    for number in range(100):
+        scene.do(Join(Address("room", f"#{'ж' * 20}{number}%irc.test"), ME, BY, "ключ" * (number % 3)))
+    scene.do(Join(Address("room", f"#{'ж' * 99}%irc.test"), ME, BY, "к" * 100))
+    scene.net.registered(ME)
+    scene.feed(":irc.test 376 ada :End")
+    lines = scene.sent()
+    assert len(lines) > 10 and all(len(line.encode()) <= 510 for line in lines)
+    assert sum(line.count("#") for line in lines) == 101
+    assert scene.told() == [Up(Address("server", "irc.test"))]
+
+
+def test_keys_and_nicks_that_fit_no_line_are_refused() -> None:
+    scene = Scene()
+    scene.do(Join(ROOM, ME, BY, "к" * 101))
+    assert "too long" in scene.only(Refused).error.text
+    scene.do(Rename(ROOM, "x" * 129, BY, "1"))
+    assert "longer" in scene.only(Failed).error.text
+    assert scene.sent() == [] and scene.net.idle
+
+
+def test_a_subject_leaves_room_for_the_name_of_its_channel() -> None:
+    scene = Scene()
+    room = Address("room", f"#{'ж' * 99}%irc.test")
+    scene.enter(room)
+    scene.do(SetSubject(room, "x" * 1_000, BY, "1"))
+    (line,) = scene.sent()
+    assert len(line.encode()) <= 510
+
+
 def test_a_join_is_refused_while_too_much_waits() -> None:
     scene = Scene()
     scene.full = True

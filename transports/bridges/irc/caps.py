@@ -23,6 +23,8 @@ from transports.errors import LegacyError
 
 #: Bytes of names in one CAP REQ; the answer repeats them behind a longer prefix.
 MAX_REQUEST: Final = 400
+#: Bytes of a PING's token that a PONG has room for.
+MAX_TOKEN: Final = 500
 #: sasl-3.1: base64 goes in pieces of this size; a last piece of exactly this size is followed by an empty one.
 SASL_CHUNK: Final = 400
 
@@ -236,7 +238,8 @@ class Registration:
         return []
 
     def _ping(self, line: Line) -> list[str]:
-        return [write.pong(line.params[-1] if line.params else "")]
+        token = line.params[-1] if line.params else ""
+        return [write.pong(token)] if len(token.encode()) <= MAX_TOKEN else []
 
     def _error(self, line: Line) -> list[str]:
         return self._fail(closing_error(line.params[-1] if line.params else ""))

@@ -15,11 +15,12 @@ from typing import Final
 from transports.bridges.irc import address as irc_address
 from transports.bridges.irc import text as irc_text
 from transports.bridges.irc import write
+from transports.bridges.irc.caps import MAX_TOKEN
 from transports.bridges.irc.channel import Channel
 from transports.bridges.irc.isupport import add_mode, names_entry, parse_modes, rank, remove_mode
 from transports.bridges.irc.numerics import JOIN_ERRORS, NICK_ERRORS, SEND_ERRORS, TOPIC_ERRORS, error_for
 from transports.bridges.irc.read import Line, parse, server_time, split_source
-from transports.bridges.irc.session import Network
+from transports.bridges.irc.session import ANSWER_EVERY, NICK_LIMIT, Network
 from transports.errors import LegacyError
 from transports.events import (
     NO_RANK,
@@ -39,12 +40,12 @@ from transports.events import (
     SubjectSet,
 )
 
-#: A nick longer than this (bytes) is no nick that any client could show or any JID could hold; its lines are dropped.
-NICK_LIMIT: Final = 128
 #: A nick of so many characters is never too long, whatever they are.
 SHORT_NICK: Final = NICK_LIMIT // 4
 #: Channels at most into which a server may put us unasked.
 UNASKED: Final = 50
+#: Tokens of 005 that a server cannot change after its greeting.
+SETTLED: Final = frozenset({"CASEMAPPING", "CHANTYPES", "PREFIX"})
 #: Seconds within which a kick belongs to the ban before it.
 KICKBAN: Final = 10.0
 #: Seconds for which the members' names, folded, are good enough.
@@ -58,6 +59,8 @@ _CONTROL: Final = re.compile("[\x00-\x1f]")
 # possessive: a name that does not fit is found out at once, not after all ways to divide it
 _plain_names: Final = re.compile(r"(?:[A-Za-z0-9_\[\]{}|\\`-]{1,128}+(?: |\Z))*+").fullmatch
 _SPLIT_QUIT: Final = re.compile(r"[A-Za-z0-9.*-]+\.[A-Za-z0-9*-]+ [A-Za-z0-9.*-]+\.[A-Za-z0-9*-]+")
+#: What the flow knows our answers to CTCP requests by, whoever asked; no target is called so.
+CTCP: Final = " ctcp"
 VERSION: Final = "Transports (XMPP gateway)"
 
 
@@ -159,7 +162,10 @@ def _join(net: Network, source: str, rest: str, when: float | None) -> None:
         if channel is not None and channel.entered:
             return
         if channel is None:
+            if len(name.encode()) > irc_address.MAX_NAME:
+                raise ValueError("channel name too long")
             if sum(not other.asked for other in net.channels.values()) >= UNASKED:
+                net.line.queue("", [write.part(name)])
                 raise ValueError("too many channels that nobody asked for")
             channel = Channel(name, irc_address.room(name, net.server, net.fixed), asked=False)
             net.add(channel)
@@ -300,15 +306,18 @@ def _ctcp(net: Network, source: str, request: tuple[str, str], style: Style) -> 
     if style == "notice" or "!" not in source:
         return
     nick = _nick_of(source)
-    answers = {"VERSION": VERSION, "PING": request[1][:100]}
+    answers = {"VERSION": VERSION, "PING": request[1][:60]}
     answer = answers.get(request[0])
-    if answer is not None and nick != net.nick and net.answers > 0:
-        net.answers -= 1
-        net.line.queue(nick, [write.notice(nick, f"\x01{request[0]} {answer}\x01")])
+    if answer is not None and nick != net.nick and not net.mute and net.line.free:
+        net.mute = ANSWER_EVERY
+        net.line.queue(CTCP, [write.notice(nick, f"\x01{request[0]} {answer}\x01")])
 
 
 def _ping(net: Network, line: Line, now: float) -> None:
-    net.line.write(write.pong(line.params[-1] if line.params else net.server))
+    token = line.params[-1] if line.params else net.server
+    if len(token.encode()) > MAX_TOKEN:
+        raise ValueError("token too long")
+    net.line.write(write.pong(token))
 
 
 def _pong(net: Network, line: Line, now: float) -> None:
@@ -316,8 +325,12 @@ def _pong(net: Network, line: Line, now: float) -> None:
 
 
 def _isupport(net: Network, line: Line, now: float) -> None:
+    """What says how names compare and what marks mean holds from the greeting on: all that we know is kept by it."""
+    params = line.params
+    if net.ready:
+        params = [token for token in params if token.lstrip("-").partition("=")[0].upper() not in SETTLED]
     fold = net.isupport.fold
-    net.isupport.update(line.params)
+    net.isupport.update(params)
     if net.isupport.fold is not fold:
         net.channels = {net.isupport.fold(channel.name): channel for channel in net.channels.values()}
 

@@ -49,10 +49,16 @@ AWAITING_LIMIT: Final = 20_000
 CROWD_LIMIT: Final = 200_000
 #: Seconds a server has to answer a JOIN.
 JOIN_WITHIN: Final = 60.0
-#: CTCP requests that are answered at once; then one a second, so that nobody can use up the user's own turns.
-ANSWERS: Final = 3
+#: Seconds between two answers to CTCP requests, whoever asks, so that nobody can use up the user's own turns.
+ANSWER_EVERY: Final = 10
 #: One JOIN line carries channels up to this many bytes, keys included (RFC 2812 3.2.1, 512 bytes a line).
-JOIN_BATCH: Final = 300
+JOIN_BATCH: Final = 400
+#: The longest key of a channel, in bytes; with the longest name it fits one line.
+KEY_LIMIT: Final = 200
+#: A nick longer than this (bytes) is no nick that any client could show or any JID could hold; its lines are dropped.
+NICK_LIMIT: Final = 128
+#: The longest line, without its end (RFC 2812 2.3).
+LINE_LIMIT: Final = 510
 
 
 class Line(Protocol):
@@ -73,6 +79,11 @@ class Line(Protocol):
         """Forget what waits for a target."""
         ...
 
+    @property
+    def free(self) -> bool:
+        """Nothing waits for the flood control."""
+        ...
+
 
 class Network:
     """What one user knows of one IRC network.
@@ -80,12 +91,12 @@ class Network:
     server   its name as users write it, e.g. `irc.libera.chat`
     tell     takes the facts
     epoch    seconds since the epoch when the clock that is handed in was 0
+    mute     seconds until a CTCP request may be answered again
     fresh    the minutes ("2026-11-21T00:29") of server-time that are now, so that live lines are known at a glance
     line     takes the lines
     """
 
     __slots__ = (
-        "answers",
         "awaiting",
         "away",
         "by_name",
@@ -102,6 +113,7 @@ class Network:
         "last_error",
         "line",
         "motd",
+        "mute",
         "nick",
         "quit_as",
         "quits",
@@ -136,7 +148,7 @@ class Network:
         self.covered = 0
         self.spoiled: dict[str, int] = {}
         self.unsure: deque[tuple[Rename | SetSubject, float]] = deque()
-        self.answers = ANSWERS
+        self.mute = 0
         self.fence = ""
         self.fences = 0
         self.away: dict[str, str] = {}
@@ -187,6 +199,7 @@ class Network:
         """JOIN in batches, those with a key first, since keys are matched by position (RFC 2812 3.2.1)."""
         names: list[str] = []
         keys: list[str] = []
+        size = 0
         for command, now in sorted(commands, key=lambda item: not item[0].password):
             name, _ = irc_address.split(command.room, self.fixed)
             known = self.find(name)
@@ -194,10 +207,8 @@ class Network:
                 if known.address != command.room:
                     self.tell(SameRoom(known.address, command.room))
                 continue
-            try:
-                write.join(name, command.password)
-            except write.BadLine:
-                words = f"{name} cannot be joined: neither a channel nor its key may hold spaces, commas or control characters."
+            words = _unfit(name, command.password)
+            if words:
                 self.tell(Refused(command.room, LegacyError("not-acceptable", words)))
                 continue
             self.joins[command.room] = (command, now)
@@ -205,9 +216,11 @@ class Network:
                 self.add(Channel(name, command.room, command.password))
             else:
                 known.address, known.key, known.asked = command.room, command.password, True
-            if names and sum(map(len, names)) + sum(map(len, keys)) + len(name) + len(command.password) > JOIN_BATCH:
+            needed = len(f"{name},{command.password},".encode())
+            if names and size + needed > JOIN_BATCH:
                 self._send_join(names, keys)
-                names, keys = [], []
+                names, keys, size = [], [], 0
+            size += needed
             names.append(name)
             if command.password:
                 keys.append(command.password)
@@ -232,19 +245,22 @@ class Network:
             return
         for command_lost in self.line.unqueue(channel.name):
             self.fail(command_lost, LegacyError("recipient-unavailable", "You left the channel before this was sent."))
+        self._part(channel, command.reason)
+
+    def _part(self, channel: Channel, reason: str) -> None:
+        """Leave a channel that we are in, or may be put in yet; the table keeps it until the server has answered."""
         self.joins.pop(channel.address, None)
         channel.asked = channel.entered = False
         channel.parts += 1
-        line = write.part(channel.name, _one_line(command.reason, 200))
+        line = write.part(channel.name, _one_line(reason, 200))
         if not self.line.queue("", [line]):
             self.line.write(line)
 
     def _rename(self, command: Rename, now: float) -> None:
         try:
-            line = write.nick(command.nick)
-        except write.BadLine:
-            words = f"IRC has no nicknames like “{command.nick}”: no spaces or control characters, and not empty."
-            self.tell(Failed(command, LegacyError("not-acceptable", words)))
+            line = nick_line(command.nick)
+        except LegacyError as error:
+            self.tell(Failed(command, error))
             return
         self.renames.append(command)
         if not self.line.queue("", [line]):
@@ -291,7 +307,7 @@ class Network:
         if channel is None or not channel.entered:
             self.tell(Failed(command, LegacyError("not-acceptable", "You are not in this channel.")))
             return
-        limit = min(self.isupport.topiclen or 390, 390)
+        limit = min(self.isupport.topiclen or 390, 390, LINE_LIMIT - len(f"TOPIC {channel.name} :".encode()))
         line = write.topic(channel.name, _one_line(command.text, limit))
         channel.topics.append(command)
         if not self.line.queue(channel.name, [line], command):
@@ -430,13 +446,16 @@ class Network:
             self.fence = ""
         while self.unsure and now - self.unsure[0][1] > CONFIRM_WITHIN:
             self._give_up(self.unsure.popleft()[0])
-        self.answers = min(ANSWERS, self.answers + 1)
+        self.mute = max(0, self.mute - 1)
         if self.joins and self.ready:
             for room, (_, since) in list(self.joins.items()):
                 if now - since > JOIN_WITHIN:
                     channel = self.find(irc_address.split(room, self.fixed)[0])
                     error = LegacyError("remote-server-timeout", f"{self.server} has not answered the request to join.")
-                    if channel is not None:
+                    if channel is not None and channel.present:  # only the names did not come: a new try has to join anew
+                        self._part(channel, "")
+                        self.tell(Refused(room, error))
+                    elif channel is not None:
                         self.refuse(channel, error)
 
     def _give_up(self, command: Rename | SetSubject) -> None:
@@ -512,6 +531,30 @@ class Network:
             if channel is not None and command in channel.topics:
                 channel.topics.remove(command)
         self.tell(Failed(command, error))
+
+
+def nick_line(nick: str) -> str:
+    """The NICK line for what a user wants to be called; LegacyError when IRC has no such nicks."""
+    try:
+        if len(nick.encode(errors="replace")) > NICK_LIMIT:
+            raise LegacyError("not-acceptable", f"No nickname on IRC is longer than {NICK_LIMIT} bytes.")
+        return write.nick(nick)
+    except write.BadLine:
+        words = f"IRC has no nicknames like “{nick}”: no spaces or control characters, and not empty."
+        raise LegacyError("not-acceptable", words) from None
+
+
+def _unfit(name: str, key: str) -> str:
+    """Why there is no line that joins a channel, if so."""
+    try:
+        write.join(name, key)
+    except write.BadLine:
+        return f"{name} cannot be joined: neither a channel nor its key may hold spaces, commas or control characters."
+    if len(name.encode()) > irc_address.MAX_NAME:
+        return "The name of this channel is too long for IRC."
+    if len(key.encode()) > KEY_LIMIT:
+        return f"The key for {name} is too long for IRC."
+    return ""
 
 
 def _one_line(text: str, size: int) -> str:

@@ -24,7 +24,7 @@ from transports.bridges.irc.caps import Registration, closing_error
 from transports.bridges.irc.flow import Flow
 from transports.bridges.irc.read import Buffer, decode, parse
 from transports.bridges.irc.resolve import is_public
-from transports.bridges.irc.session import CROWD_LIMIT, Network
+from transports.bridges.irc.session import CROWD_LIMIT, Network, nick_line
 from transports.config import NetworkSettings
 from transports.errors import LegacyError
 from transports.events import Fact, Join, Say, SetSubject
@@ -197,17 +197,18 @@ class Link:
             self.task = self.loop.create_task(self._connect())
         elif self.registration is not None and self.registration.nick_refused is not None:
             try:
-                lines = self.registration.retry(command.nick)
-            except write.BadLine:
-                self.net.refuse_all(_bad_nick(command.nick))
+                nick_line(command.nick)
+            except LegacyError as error:
+                self.net.refuse_all(error)
                 return
             self.since = self.loop.time()
-            self._write_all(lines)
+            self._write_all(self.registration.retry(command.nick))
 
     # Connecting ---------------------------------------------------------------------------------------------------
 
     async def _connect(self) -> None:
         try:
+            nick_line(self.nick)
             await self.slot()
             if self.net.idle:  # all have left while we waited for our turn
                 self.close("")
@@ -367,6 +368,10 @@ class Link:
     def unqueue(self, key: str) -> list[Say | SetSubject]:
         return self.flow.drop(key)
 
+    @property
+    def free(self) -> bool:
+        return not self.flow.size
+
     def wake(self) -> None:
         """Write at the end of this turn of the loop."""
         if not self.waking:
@@ -516,6 +521,8 @@ class Link:
 class _Nowhere:
     """The line of a network whose connection is over."""
 
+    free = False
+
     def write(self, line: str) -> None: ...
 
     def queue(self, key: str, lines: list[str], of: Say | SetSubject | None = None) -> bool:
@@ -563,7 +570,3 @@ def _connect_error(settings: NetworkSettings, port: int, error: Exception) -> Le
         return LegacyError("remote-server-timeout", f"{where} does not answer.", retry_after=60)
     reason = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
     return LegacyError("remote-server-timeout", f"{where} cannot be reached: {reason}.", retry_after=60)
-
-
-def _bad_nick(nick: str) -> LegacyError:
-    return LegacyError("not-acceptable", f"IRC has no nicknames like “{nick}”: no spaces or control characters.")
