@@ -89,6 +89,9 @@ def test_chantypes_decide() -> None:
         "a" * 64 + ".example.org",
         "a." * 200,
         "irc..example",
+        "irc.libera.chat.",
+        "#python%irc.libera.chat.",
+        "bob%localhost.",
     ],
 )
 def test_names_that_mean_nothing(name: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from tests.bridges.irc.scene import BY
-from transports.bridges.irc.bridge import Gate, IrcBridge, IrcSession
+from transports.bridges.irc.bridge import GATES, Gate, IrcBridge, IrcSession
 from transports.config_models import Irc
 from transports.errors import LegacyError
 from transports.events import Address, Fact, Failed, Join, Leave, Refused, Rename, Say, SetSubject
@@ -97,6 +97,26 @@ def test_nobody_is_refused_at_the_gate_but_waits() -> None:
     now[0] = 10.0
     assert [gate.reserve() for _ in range(3)] == [0, 0, 1]
     assert [Gate(1, 0, lambda: now[0]).reserve() for _ in range(3)] == [0, 0, 0]
+
+
+async def test_many_names_do_not_make_a_gate_forget_who_waits_at_it() -> None:
+    bridge = made(connect_rate=[2, 0.001])
+    used = bridge._gate(bridge.settings.network("n0.test"))
+    assert [used.reserve() for _ in range(2)] == [0, 0]
+    for number in range(3 * GATES):
+        bridge._gate(bridge.settings.network(f"other{number}.test"))
+    assert len(bridge._gates) <= GATES + 1
+    assert bridge._gate(bridge.settings.network("n0.test")) is used and used.reserve() > 0
+
+
+def test_a_gate_is_full_again_after_its_time() -> None:
+    now = [0.0]
+    gate = Gate(2, 1.0, lambda: now[0])
+    assert gate.full
+    gate.reserve()
+    assert not gate.full
+    now[0] = 1.0
+    assert gate.full and Gate(1, 0, lambda: now[0]).full
 
 
 @pytest.mark.parametrize(

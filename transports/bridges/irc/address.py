@@ -54,6 +54,8 @@ def parse(name: str, fixed: str = "", chantypes: str = CHANTYPES) -> Address:
         raise LegacyError("jid-malformed", f"Which server? Write {name}%irc.example.org, with the server's own name.")
     if not is_server(host):
         raise LegacyError("jid-malformed", f"“{host}” is not the name of an IRC server.")
+    if host[-1] == ".":  # DNS would find it, but one network under two names is two: limits, passwords, rooms
+        raise LegacyError("jid-malformed", f"Write {name[:-1]}, without the dot at the end.")
     return _target(name, target, chantypes) if percent else Address("server", host)
 
 

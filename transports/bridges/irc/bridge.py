@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 #: A body longer than this is no chat but a file; it would take minutes to send at any flood limit, and its reflection must
 #: fit into one stanza, whatever its characters are.
 MAX_TEXT: Final = 8_000
+#: Gates that are kept before those that hold nobody up are forgotten.
+GATES: Final = 1_000
 
 _CAN: Final[dict[str, frozenset[type]]] = {
     "room": frozenset({Join, Leave, Rename, Say, SetSubject}),
@@ -56,6 +58,11 @@ class Gate:
         self.tokens = min(self.burst, self.tokens + (now - self.filled) * self.rate) - 1
         self.filled = now
         return max(0.0, -self.tokens / self.rate)
+
+    @property
+    def full(self) -> bool:
+        """As good as new."""
+        return self.rate == 0 or self.tokens + (self.clock() - self.filled) * self.rate >= self.burst
 
     async def slot(self) -> None:
         wait = self.reserve()
@@ -139,6 +146,7 @@ class IrcBridge:
         self.links: dict[Link, None] = {}
         self._key = key
         self._gates: dict[str, Gate] = {}
+        self._sweep_at = GATES
         self._beat: asyncio.Task[None] | None = None
         self._reactor: AioReactor | None = None
         self._resolver = Resolver()
@@ -210,8 +218,9 @@ class IrcBridge:
     def _gate(self, settings: NetworkSettings) -> Gate:
         gate = self._gates.get(settings.name)
         if gate is None:
-            if len(self._gates) > 1_000:
-                self._gates.clear()
+            if len(self._gates) >= self._sweep_at:
+                self._gates = {name: gate for name, gate in self._gates.items() if not gate.full}
+                self._sweep_at = max(GATES, 2 * len(self._gates))
             rate = settings.connect_rate
             gate = Gate(rate.burst, rate.per_second, asyncio.get_running_loop().time)
             self._gates[settings.name] = gate
