@@ -22,7 +22,7 @@ from transports.bridges.irc.bridge import IrcBridge, IrcSession
 from transports.bridges.irc.session import CROWD_LIMIT
 from transports.bridges.irc.wire import DEAD, UNSENT_LIMIT, Link
 from transports.config_models import Irc
-from transports.events import Down, Entered, Fact, Join, Leave, Left, Refused
+from transports.events import Down, Echoed, Entered, Fact, Failed, Join, Leave, Left, Refused, Say
 
 
 class Out:
@@ -60,6 +60,12 @@ async def until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(10):
         while not condition():  # noqa: ASYNC110 - what is waited for has no event
             await asyncio.sleep(0.01)
+
+
+async def turns() -> None:
+    """Whatever waits for the loop's next turns has its way."""
+    for _ in range(20):
+        await asyncio.sleep(0)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -229,6 +235,20 @@ async def test_a_server_that_asks_and_does_not_read_is_not_read_either() -> None
         reading.set()
         await until(lambda: transport.is_reading() and not link.choked)
         stage.session.close("")
+
+
+async def test_much_that_is_said_at_once_is_no_reason_to_leave(irc: ScriptedIrc) -> None:
+    stage = Stage(irc.port, throttle=0)
+    link, guest = await entered(stage, irc)
+    guest._writer.transport.pause_reading()  # type: ignore[attr-defined]
+    for number in range(15_000):
+        stage.session.do(Say(ROOM, "", "x" * 250, BY, str(number)))
+    await until(lambda: link.choked)
+    await turns()
+    assert not link.over and stage.out.of(Failed) == []
+    guest._writer.transport.resume_reading()  # type: ignore[attr-defined]
+    await until(lambda: sum(len(fact.of) for fact in stage.out.of(Echoed)) == 15_000)
+    stage.session.close("")
 
 
 async def test_a_server_that_reads_nothing_is_left_at_a_bound(stage: Stage, irc: ScriptedIrc) -> None:

@@ -41,6 +41,8 @@ QUIET, DEAD = 90.0, 150.0
 FENCE_EVERY: Final = 10.0
 #: Bytes that may wait in the socket's buffer for a server that does not read.
 UNSENT_LIMIT: Final = 1_000_000
+#: Lines that may wait for the end of the loop's turn while a server still talks.
+ANSWERS_HELD: Final = 500
 #: Bytes from the server after which the members are counted again.
 WEIGH_EVERY: Final = 256 * 1024
 #: Seconds that what is unsent at the end may take.
@@ -321,6 +323,8 @@ class Link:
                 log.exception("a line from %s could not be handled", self.settings.name)
         if net.quits:
             self._settle()
+        if len(self.out) > ANSWERS_HELD:
+            self._flush()  # now: a loop may read megabytes before its turn ends
         self.unweighed += len(data)
         if self.unweighed > WEIGH_EVERY:
             self._weigh()
@@ -384,6 +388,10 @@ class Link:
         if transport is None or self.over:
             return
         out = self.out
+        if self.choked and transport.get_write_buffer_size() > UNSENT_LIMIT:  # and what is in `out` cannot wait
+            words = f"{self.settings.name} does not read what is sent to it."
+            self._fail(LegacyError("remote-server-timeout", words, retry_after=60))
+            return
         if not self.choked and self.net.ready:
             now = self.loop.time()
             for line, command in self.flow.due(now):
@@ -401,9 +409,6 @@ class Link:
             out.append("")
             transport.write("\r\n".join(out).encode(errors="replace"))
             out.clear()
-            if self.choked and transport.get_write_buffer_size() > UNSENT_LIMIT:
-                words = f"{self.settings.name} does not read what is sent to it."
-                self._fail(LegacyError("remote-server-timeout", words, retry_after=60))
 
     def _wait(self, seconds: float | None) -> None:
         """Wake when the flood control lets the next line go."""
