@@ -16,6 +16,7 @@ REFUSED: Final = {
     "conflict": "something else is already connected as this domain: end it, or give this gateway another domain",
 }
 HANDSHAKE: Final = "is this the server's component listener, and not its client or s2s port?"
+STRAY: Final = "the server hands this component what is for others; on ejabberd the listener needs global_routes: false"
 CLOSED: Final = "is this the server's component listener, and does it want TLS ([xmpp] tls)? its log may say more"
 
 _UNREACHABLE: Final = "is the XMPP server running, and are [xmpp] host and port those of its component listener?"

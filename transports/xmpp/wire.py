@@ -277,7 +277,8 @@ class Component(ComponentXMPP):  # type: ignore[misc]
                 if value.to.domain == self.domain and value.sender:
                     self._takers[name](value)
                 else:
-                    log.warning(kv("stray stanza", domain=self.domain, to=value.to.full, sender=value.sender))
+                    to, sender = value.to.full, value.sender
+                    log.warning(kv("stray stanza", domain=self.domain, to=to, sender=sender, advice=advice.STRAY))
             except Exception as error:
                 self._failed(xml, name, error)
         elif xml.tag == _HANDSHAKE:
