@@ -8,22 +8,19 @@ which awaits or cancels it; nothing a server sends ends the connection but the s
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from typing import Any, Final
+from collections.abc import Awaitable, Callable
+from typing import Final
 
-from irc.client import Connection as BaseConnection
-from irc.client_aio import AioConnection, AioReactor, IrcProtocol
-from irc.connection import AioFactory
+from irc.client_aio import AioReactor
 
 from transports.bridges.irc import inbound, write
 from transports.bridges.irc.caps import Registration, closing_error
+from transports.bridges.irc.dial import Connection, pin_error, reach
 from transports.bridges.irc.flow import Flow
 from transports.bridges.irc.read import Buffer, decode, parse
-from transports.bridges.irc.resolve import is_public
 from transports.bridges.irc.session import CROWD_LIMIT, Network, nick_line
 from transports.config import NetworkSettings
 from transports.errors import LegacyError
@@ -31,8 +28,8 @@ from transports.events import Fact, Join, Say, SetSubject
 
 log = logging.getLogger(__name__)
 
-#: Seconds for one attempt to connect to one address, TLS included.
-CONNECT_WITHIN: Final = 20.0
+#: Seconds for all attempts to connect together, the look-up included.
+REACH_WITHIN: Final = 90.0
 #: Seconds from the connection to the server's greeting.
 REGISTER_WITHIN: Final = 60.0
 #: Seconds of silence after which we ask whether the server is there, and after which it is not.
@@ -45,69 +42,8 @@ UNSENT_LIMIT: Final = 1_000_000
 ANSWERS_HELD: Final = 500
 #: Bytes from the server after which the members are counted again.
 WEIGH_EVERY: Final = 256 * 1024
-#: Seconds that what is unsent at the end may take.
-LINGER: Final = 5.0
 #: Capabilities that this version understands.
 WANTED: Final = frozenset({"multi-prefix", "server-time"})
-
-
-class Protocol(IrcProtocol):  # type: ignore[misc]
-    """asyncio's side of a connection."""
-
-    connection: Connection
-
-    def connection_made(self, transport: asyncio.Transport) -> None:
-        link = self.connection.link
-        if link is None:
-            transport.abort()
-        else:
-            self.connection.transport = transport
-            link.made(transport)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        link = self.connection.link
-        if link is not None:
-            link.ended(exc)
-
-    def pause_writing(self) -> None:
-        link = self.connection.link
-        if link is not None:
-            link.choke(True)
-
-    def resume_writing(self) -> None:
-        link = self.connection.link
-        if link is not None:
-            link.choke(False)
-            link.wake()
-
-
-class Connection(AioConnection):  # type: ignore[misc]
-    """One connection of the `irc` library, with our reading, writing and registration. `link` is None when that is over."""
-
-    protocol_class = Protocol
-
-    def __init__(self, reactor: AioReactor, link: Link) -> None:
-        # not ServerConnection's: its FeatureSet is replaced by ISupport
-        BaseConnection.__init__(self, reactor)
-        self.link: Link | None = link
-        self.transport: asyncio.Transport | None = None
-
-    async def reach(self, host: str, port: int, factory: AioFactory) -> None:
-        """Open the socket (and TLS); OSError, ssl.SSLError or TimeoutError."""
-        await asyncio.wait_for(factory(self.protocol_class(self, self.reactor.loop), (host, port)), CONNECT_WITHIN)
-
-    def process_data(self, new_data: bytes) -> None:
-        if self.link is not None:
-            self.link.received(new_data)
-
-    def disconnect(self, message: str = "") -> None:
-        """Close the socket and let go of the link, so that nothing but a socket outlives it."""
-        self.link = None
-        transport, self.transport = self.transport, None
-        if transport is not None:
-            transport.close()
-            if transport.get_write_buffer_size():
-                self.reactor.loop.call_later(LINGER, transport.abort)
 
 
 class Link:
@@ -215,7 +151,11 @@ class Link:
             if self.net.idle:  # all have left while we waited for our turn
                 self.close("")
                 return
-            await self._reach()
+            async with asyncio.timeout(REACH_WITHIN):
+                await reach(self.connection, self.settings, self.tls, self.look_up)
+        except TimeoutError:
+            words = f"{self.settings.name} could not be reached in time, at none of its addresses."
+            self._fail(LegacyError("remote-server-timeout", words, retry_after=60))
         except LegacyError as error:
             self._fail(error.with_traceback(None))  # it holds this frame, and with it the link
         except Exception:
@@ -225,50 +165,13 @@ class Link:
     def made(self, transport: asyncio.Transport) -> None:
         """The socket is open, encrypted if it is to be. Nothing is written or read before the certificate is checked."""
         self.since = self.heard = self.loop.time()
-        error = _pin_error(self.settings, transport)
+        error = pin_error(self.settings, transport)
         if error is not None:
             self._fail(error)
         else:
             if self.held:
                 self.loop.call_soon(self._reading)  # uvloop begins to read after this, whatever was asked for
             self._register(transport)
-
-    async def _reach(self) -> None:
-        """The first port and address that answers. LegacyError when none does."""
-        last = LegacyError("remote-server-not-found", f"{self.settings.name} has no address.")
-        addresses = await self._addresses()
-        for port, encrypted in _ports(self.settings):
-            for address in addresses:
-                try:
-                    await self.connection.reach(address, port, self._factory(encrypted))
-                    return
-                except (OSError, TimeoutError) as error:
-                    last = _connect_error(self.settings, port, error)
-                    error.with_traceback(None)  # it stays in a circle of asyncio's own, with this frame
-        raise last
-
-    async def _addresses(self) -> list[str]:
-        """IP addresses of the server that its users may reach."""
-        addresses = await self.look_up(self.settings.address)
-        if not self.settings.private_addresses:
-            addresses = list(filter(is_public, addresses))
-            if not addresses:
-                words = (
-                    f"{self.settings.name} is on a private network; only the operator can open such a server to you."
-                )
-                raise LegacyError("not-allowed", words)
-        return addresses
-
-    def _factory(self, encrypted: bool) -> AioFactory:
-        options: dict[str, Any] = {}
-        if encrypted:
-            options["ssl"] = self.tls(self.settings)
-            options["server_hostname"] = self.settings.address
-            options["ssl_handshake_timeout"] = CONNECT_WITHIN
-            options["ssl_shutdown_timeout"] = 2.0
-        if self.settings.bind:
-            options["local_addr"] = (self.settings.bind, 0)
-        return AioFactory(**options)
 
     def _register(self, transport: asyncio.Transport) -> None:
         settings = self.settings
@@ -538,40 +441,3 @@ class _Nowhere:
 
 
 _NOWHERE: Final = _Nowhere()
-
-
-def _pin_error(settings: NetworkSettings, transport: asyncio.Transport) -> LegacyError | None:
-    """Why the certificate is not the one that the operator knows."""
-    encrypted = transport.get_extra_info("ssl_object")
-    if not settings.pin or encrypted is None:
-        return None
-    shown = hashlib.sha256(encrypted.getpeercert(True) or b"").hexdigest()
-    if shown in settings.pin:
-        return None
-    words = f"{settings.name} shows another certificate than the one that is pinned ({shown})."
-    return LegacyError("policy-violation", words, type="cancel")
-
-
-def _ports(settings: NetworkSettings) -> Iterator[tuple[int, bool]]:
-    """(port, with TLS) in the order to try them."""
-    if settings.tls != "off":
-        for port in settings.tls_ports:
-            yield port, True
-    if settings.tls != "require":
-        for port in settings.ports:
-            yield port, False
-
-
-def _connect_error(settings: NetworkSettings, port: int, error: Exception) -> LegacyError:
-    """What a failed attempt means to the person who wanted to join."""
-    where = f"{settings.name} (port {port})"
-    if isinstance(error, ssl.SSLCertVerificationError):
-        words = f"{where} shows a certificate that cannot be trusted: {error.verify_message}."
-        return LegacyError("policy-violation", words, type="cancel")
-    if isinstance(error, ssl.SSLError):
-        words = f"No encrypted connection to {where}: {error.reason or 'TLS failed'}."
-        return LegacyError("policy-violation", words, type="cancel")
-    if isinstance(error, TimeoutError):
-        return LegacyError("remote-server-timeout", f"{where} does not answer.", retry_after=60)
-    reason = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
-    return LegacyError("remote-server-timeout", f"{where} cannot be reached: {reason}.", retry_after=60)
