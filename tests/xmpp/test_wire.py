@@ -450,6 +450,18 @@ async def test_a_server_that_stalls_too_long_is_given_up(caplog: pytest.LogCaptu
     assert [answer.get("id") for answer in made.sent()] == ["kept"]
 
 
+async def test_what_comes_in_one_turn_of_the_loop_pauses_the_far_side_before_the_turn_ends() -> None:
+    made = opened()
+    made.component.pause_writing()
+    for number in range(400):
+        made.component.send(stanza(sender=ROOM, to=ADA, id=str(number), inside=f"<body>{'x' * 9_000}</body>"))
+    assert made.events == ["connected", "pause"]
+    made.component.resume_writing()
+    assert made.events == ["connected", "pause", "resume"]
+    made.clock.turn(wire.STALLED + 1)
+    assert not made.aborted and made.events[-1] == "resume"
+
+
 async def test_a_server_that_reads_slowly_is_waited_for() -> None:
     made = opened()
     made.unread = 3_000_000

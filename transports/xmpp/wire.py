@@ -344,6 +344,8 @@ class Component(ComponentXMPP):  # type: ignore[misc]
     def _write_out(self) -> None:
         if not self.ready or self._stalled:
             if self.ready:
+                if not self._paused and self._waiting > HIGH:
+                    self._behind()  # a loop hands on megabytes from one socket before it looks at its timers
                 # nothing is cut out of a stream that lives: a fence behind it would vouch for what is missing
                 if self._waiting > LIMIT:
                     self._give_up("backlog full")
@@ -370,6 +372,8 @@ class Component(ComponentXMPP):  # type: ignore[misc]
         self._stall = self.loop.call_later(GRACE, self._behind)
 
     def _behind(self) -> None:
+        if self._stall is not None:
+            self._stall.cancel()
         self._paused = True
         self._tell(self.handlers.pause)
         self._stall = self.loop.call_later(STALLED, self._dead, self.transport.get_write_buffer_size())

@@ -207,7 +207,7 @@ def _error_numeric(net: Network, line: Line) -> bool:
             net.refuse(channel, error_for(line.command, line.params, JOIN_ERRORS))
         return True
     if net.renames and line.command in NICK_ERRORS:
-        net.tell(Failed(net.renames.popleft(), error_for(line.command, line.params, NICK_ERRORS)))
+        net.tell(Failed(net.renames.pop(0), error_for(line.command, line.params, NICK_ERRORS)))
         return True
     if channel is not None and channel.topics and line.command in TOPIC_ERRORS:
         net.tell(Failed(channel.topics.pop(0), error_for(line.command, line.params, TOPIC_ERRORS)))

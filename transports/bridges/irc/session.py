@@ -139,7 +139,7 @@ class Network:
         self.channels: dict[str, Channel] = {}
         self.by_name: dict[str, Channel] = {}
         self.joins: dict[Address, tuple[Join, float]] = {}
-        self.renames: deque[Rename] = deque()
+        self.renames: list[Rename] = []  # as is `unsure`: an empty deque holds 700 bytes, and there are thousands of networks
         self.epoch = 0.0
         self.fresh: tuple[str, ...] = ()
         self.quits: list[str] = []
@@ -147,7 +147,7 @@ class Network:
         self.awaiting: deque[tuple[Say, float]] = deque()
         self.covered = 0
         self.spoiled: dict[str, int] = {}
-        self.unsure: deque[tuple[Rename | SetSubject, float]] = deque()
+        self.unsure: list[tuple[Rename | SetSubject, float]] = []
         self.mute = 0
         self.fence = ""
         self.fences = 0
@@ -276,7 +276,7 @@ class Network:
             return
         target = command.nick or irc_address.split(command.to, self.fixed)[0]
         if not command.nick and command.to.kind == "room":
-            channel = self.find(target)
+            channel = self.by_name.get(target) or self.find(target)
             if channel is None or not channel.entered:
                 self.tell(Failed(command, LegacyError("not-acceptable", "You are not in this channel.")))
                 return
@@ -445,7 +445,7 @@ class Network:
         if not self.awaiting:
             self.fence = ""
         while self.unsure and now - self.unsure[0][1] > CONFIRM_WITHIN:
-            self._give_up(self.unsure.popleft()[0])
+            self._give_up(self.unsure.pop(0)[0])
         self.mute = max(0, self.mute - 1)
         if self.joins and self.ready:
             for room, (_, since) in list(self.joins.items()):
