@@ -71,7 +71,8 @@ class Resolver:
             found = await asyncio.wait_for(asyncio.shield(running), LOOKUP_WITHIN)
         except TimeoutError:
             return LegacyError("remote-server-timeout", f"The name {host} cannot be looked up now.", retry_after=60)
-        except (OSError, ValueError):  # ValueError: no name that DNS could hold
+        except (OSError, ValueError) as error:  # ValueError: no name that DNS could hold
+            error.with_traceback(None)  # the look-up keeps its error, and with it the frames of whoever waited
             return LegacyError("remote-server-not-found", f"There is no server called {host}.")
         return list(dict.fromkeys(str(entry[4][0]) for entry in found))[:ADDRESSES]
 
