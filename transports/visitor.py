@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple
 
 from transports.errors import LegacyError
 from transports.events import (
@@ -279,11 +279,12 @@ class Visitor:
         return None
 
     def _echoed(self, fact: Echoed) -> None:
+        rooms = self.rooms
         for command in fact.of:
             if type(command) is Say and not command.nick:
-                room = self.rooms.get(command.to)
+                room = rooms.get(command.to)
                 if room is not None:
-                    room.reflect(cast(Message, command.ref))
+                    room.reflect(command.ref)  # type: ignore[arg-type]  # the message that it was made of
 
     def _failed(self, fact: Failed) -> None:
         stanza = fact.of.ref

@@ -274,10 +274,11 @@ class Room:
 
     def reflect(self, sent: Message) -> None:
         """Every client of the user sees what the far side has taken, under the id that its author gave it (XEP-0045 7.4)."""
-        named = write.id_attr(sent.id)
+        id = sent.id
+        named = write.id_attr(id)
         origin = ""
         if sent.origin_id:
-            same = named if sent.origin_id == sent.id else write.id_attr(sent.origin_id)
+            same = named if sent.origin_id == id else write.id_attr(sent.origin_id)
             origin = f"<origin-id xmlns='urn:xmpp:sid:0'{same}/>" if same else ""
         text = sent.body or ""
         body = write.body(text, 50_000) if len(text) > 5_000 else f"<body>{xml.text(text)}</body>"

@@ -35,6 +35,8 @@ LIMIT: Final = 64_000_000
 HIGH, LOW = 1_000_000, 250_000
 #: Characters gathered at which they are written before the turn of the loop ends: large blocks cost memory for good.
 BLOCK: Final = 250_000
+#: Characters that fit into a stanza whatever they are.
+_SURELY_FITS: Final = xml.MAX_STANZA // 4
 #: Seconds that the socket's buffer may be full before reading pauses: most of the time the server is just a moment behind.
 GRACE: Final = 0.005
 #: Seconds a stream may stall before it counts as dead.
@@ -315,7 +317,7 @@ class Component(ComponentXMPP):  # type: ignore[misc]
     def send(self, data: Any, use_filters: bool = True) -> None:
         """Queue one finished stanza, made by `write` or `room`, for the end of this turn of the loop."""
         size = len(data)
-        if size > xml.MAX_STANZA // 4 and not xml.fits(data):
+        if size > _SURELY_FITS and not xml.fits(data):
             log.error(kv("stanza too large", domain=self.domain, size=size))
             return
         self._out.append(data)

@@ -283,7 +283,8 @@ class Network:
             target = channel.name
             text = command.text
             if 0 < len(text) <= channel.room and write.plain(text) and text[:4] != "/me ":
-                self._send(target, [channel.head + text], command)  # most are short and plain
+                if not self.line.queue(target, [channel.head + text], command):  # most are short and plain
+                    self._full(command)
                 return
         try:
             pieces = irc_text.utterances(command.text, target, self.prefix)
@@ -294,12 +295,12 @@ class Network:
         if not lines:
             self.tell(Failed(command, LegacyError("not-acceptable", "There is no text in this message.")))
             return
-        self._send(target, lines, command)
-
-    def _send(self, target: str, lines: list[str], command: Say) -> None:
         if not self.line.queue(target, lines, command):
-            words = "Too much waits to be sent to IRC already; try again in a minute."
-            self.tell(Failed(command, LegacyError("resource-constraint", words, retry_after=60)))
+            self._full(command)
+
+    def _full(self, command: Say) -> None:
+        words = "Too much waits to be sent to IRC already; try again in a minute."
+        self.tell(Failed(command, LegacyError("resource-constraint", words, retry_after=60)))
 
     def _set_subject(self, command: SetSubject) -> None:
         name, _ = irc_address.split(command.room, self.fixed)
