@@ -110,7 +110,8 @@ def message(stanza: Element) -> Message:
                 encrypted = True
     kind = get("type", "normal")
     error = error_of(stanza) if kind == "error" else None
-    return Message(kind, get("id", ""), get("from", ""), parse(get("to", "")), body, subject, origin, encrypted, error)
+    fields = (kind, get("id", ""), get("from", ""), parse(get("to", "")), body, subject, origin, encrypted, error)
+    return tuple.__new__(Message, fields)  # what Message(*fields) does, at half its cost: thousands a second come this way
 
 
 def presence(stanza: Element) -> Presence:
