@@ -15,7 +15,7 @@ from transports.log import kv
 from transports.mailbox import Mailbox
 from transports.mailbox_seams import Seams
 from transports.xmpp import write, xml
-from transports.xmpp.address import to_local
+from transports.xmpp.address import jid_of
 from transports.xmpp.fence import Ping
 from transports.xmpp.read import Iq, Message
 
@@ -65,7 +65,7 @@ class Post:
         return True
 
     def _jid(self, address: Address) -> str:
-        return f"{to_local(address.name)}@{self.domain}" if address.name else self.domain
+        return jid_of(address.name, self.domain)
 
     def _render(self, row: Row) -> str:
         fact = row.event

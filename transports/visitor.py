@@ -40,7 +40,7 @@ from transports.events import (
 )
 from transports.ports import LiveBridge, Session
 from transports.xmpp import write, xml
-from transports.xmpp.address import JidError, from_resource, speakable, to_local, to_resource
+from transports.xmpp.address import JidError, from_resource, jid_of, speakable, to_resource
 from transports.xmpp.read import Message, Presence
 from transports.xmpp.room import Client, Names, Room, resource, styled
 
@@ -124,7 +124,7 @@ class Visitor:
 
     def jid(self, address: Address) -> str:
         """The bare JID of an address."""
-        return f"{to_local(address.name)}@{self.bridge.domain}" if address.name else self.bridge.domain
+        return jid_of(address.name, self.bridge.domain)
 
     @property
     def idle(self) -> bool:

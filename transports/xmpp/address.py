@@ -280,6 +280,11 @@ def to_resource(nick: str) -> str:
     return _escaped_nick(nick) if nick else _EMPTY
 
 
+def jid_of(name: str, domain: str) -> str:
+    """The bare JID of a bridge's name on its domain; the domain itself for ''. Raises JidError."""
+    return f"{to_local(name)}@{domain}" if name else domain
+
+
 def from_local(local: str) -> str:
     """The name that a local part stands for; what is no escape stays. May hold any character, lone surrogates too."""
     return _name_escapes.sub(_unescape, local) if "\\" in local else local

@@ -15,7 +15,7 @@ from transports.events import Address, Say
 from transports.gateway import Service, Wing
 from transports.ports import Identity
 from transports.xmpp import disco
-from transports.xmpp.address import from_resource, to_local
+from transports.xmpp.address import from_resource, jid_of
 from transports.xmpp.read import Iq
 from transports.xmpp.room import Room
 
@@ -68,7 +68,7 @@ def items(wing: Wing, iq: Iq) -> str:
     if visitor is not None and not node and address.kind in ("service", "server"):
         for room, view in visitor.rooms.items():
             if view.inside and (not address.name or room.name.endswith(f"%{address.name}")):
-                entries.append((f"{to_local(room.name)}@{wing.bridge.domain}", wing.bridge.identity(room).name))
+                entries.append((jid_of(room.name, wing.bridge.domain), wing.bridge.identity(room).name))
     return disco.items(entries, node)
 
 

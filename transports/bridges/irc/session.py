@@ -112,7 +112,6 @@ class Network:
         "joins",
         "last_error",
         "line",
-        "motd",
         "mute",
         "nick",
         "quit_as",
@@ -152,7 +151,6 @@ class Network:
         self.fence = ""
         self.fences = 0
         self.away: dict[str, str] = {}
-        self.motd: list[str] = []
         self.last_error = ""
 
     # What the user wants ------------------------------------------------------------------------------------------
