@@ -8,11 +8,14 @@ from __future__ import annotations
 import itertools
 import xml.etree.ElementTree as ET
 
+from transports.accounts import Accounts
+from transports.contacts import Contacts
 from transports.errors import LegacyError
 from transports.events import Address, Command, Join, Leave, Rename, Say, SetSubject
 from transports.gateway import Users, Wing
-from transports.ports import Identity, Outlet
+from transports.ports import Identity, LiveBridge, Outlet
 from transports.xmpp import read, services
+from transports.xmpp.desk import Desk
 
 DOMAIN = "far.example.org"
 CLIENT = "jabber:component:accept"
@@ -48,8 +51,9 @@ class FarSession:
         return commands
 
 
-class FarBridge:
+class FarBridge(LiveBridge):
     name = "far"
+    kind = "far"
     domain = DOMAIN
     durable = False
 
@@ -109,6 +113,9 @@ class House:
             self.out.extend,
             services.TABLE,
         )
+        self.desk = Desk(self.wing, Accounts(self.bridge.describe), Contacts(), frozenset(("root@example.org",)))
+        self.wing.desk = self.desk
+        self.wing.services = {**services.TABLE, **self.desk.table}
 
     def stanza(self, xml: str) -> None:
         """One stanza as the server's stream has it; `to` without a domain's part is below ours."""

@@ -17,17 +17,25 @@ import os
 import signal
 import ssl
 import threading
+from collections.abc import Sequence
 from typing import Any, Final, cast
 
 import uvloop
 
+from transports.accounts import Accounts
 from transports.config import ComponentSettings, Config
+from transports.contacts import Contacts
+from transports.describe import Answers, Value
+from transports.errors import LegacyError
+from transports.events import ContactFact, Fact, File, Message
 from transports.gateway import Ids, Users, Wing
 from transports.log import kv
 from transports.notify import Notifier
-from transports.ports import Bridge, Inlet, Services
+from transports.ports import Bridge, Services
 from transports.post import Post
+from transports.words import say
 from transports.xmpp import services
+from transports.xmpp.desk import Desk
 from transports.xmpp.wire import Component
 
 log = logging.getLogger(__name__)
@@ -47,9 +55,10 @@ GOODBYE: Final = "The gateway is stopping; it will be back."
 class Mounted:
     """One bridge in place: its wing, its stream and, if it is durable, its mailbox."""
 
-    def __init__(self, bridge: Bridge, wing: Wing, stream: Component, post: Post | None, app: App) -> None:
+    def __init__(self, bridge: Bridge, wing: Wing, desk: Desk, stream: Component, post: Post | None, app: App) -> None:
         self.bridge = bridge
         self.wing = wing
+        self.desk = desk
         self.stream = stream
         self.post = post
         self.app = app
@@ -82,9 +91,11 @@ class Mounted:
         """Say goodbye and let what is on its way finish, in at most two stages and `CLOSING`."""
         try:
             self.wing.close(GOODBYE)
+            self.desk.closing()
         except Exception:
             log.exception(kv("a bridge's rooms could not be told", domain=self.bridge.domain))
         await self._stop_bridge()
+        await self.desk.stop()
         if self.post is not None:
             try:
                 await self.post.mailbox.drain(STAGE)
@@ -102,6 +113,7 @@ class Mounted:
         self.app.changed()
         if self.post is not None:
             self.post.connected()
+        self.desk.connected()
         self.wing.roll_call()
 
     def disconnected(self) -> None:
@@ -110,11 +122,48 @@ class Mounted:
             self.post.disconnected()
 
 
-class _NoInlet:
-    """What live bridges get: they keep nothing."""
+class _Given:
+    """What a bridge is given before its desk is there: it may use none of it before `start`.
 
-    async def accept(self, user: str, fact: Any, key: str) -> bool:
-        raise TypeError("this bridge is not durable")
+    Implements ports.Inlet, Accounts and Files by what is plugged in behind.
+    """
+
+    desk: Desk
+    post: Post | None = None
+
+    # Inlet
+    async def accept(self, user: str, fact: Message, key: str) -> bool:
+        if self.post is None:
+            raise TypeError("this bridge is not durable")
+        if self.desk.contacts.blocks(user, fact.where):
+            raise LegacyError("not-allowed", say("inlet.blocked"))
+        return await self.post.mailbox.accept(user, fact, key)  # type: ignore[arg-type]  # Said only, so far
+
+    def tell(self, user: str, fact: Fact) -> None:
+        if isinstance(fact, ContactFact):
+            self.desk.tell(user, fact)
+        elif self.post is not None:
+            self.post.tell(user, fact)
+
+    # Accounts
+    def users(self) -> Sequence[str]:
+        return self.desk.accounts.users()
+
+    def answers(self, user: str) -> Answers | None:
+        return self.desk.accounts.answers(user)
+
+    def preference(self, user: str, var: str) -> Value | None:
+        return self.desk.accounts.preference(user, var)
+
+    async def change(self, user: str, answers: Answers) -> None:
+        await self.desk.accounts.change(user, answers)
+
+    # Files
+    async def fetch(self, user: str, file: File) -> tuple[File, bytes]:
+        raise LegacyError("feature-not-implemented", say("files.none"))
+
+    async def share(self, user: str, data: bytes, name: str, type: str = "") -> File:
+        raise LegacyError("feature-not-implemented", say("files.none"))
 
 
 class App:
@@ -142,8 +191,9 @@ class App:
         )
         durable = bool(getattr(module, "DURABLE", False))
         post = await self._post(settings, stream) if durable else None
-        inlet: Inlet = post.mailbox if post is not None else _NoInlet()
-        bridge = cast(Bridge, module.build(section, Services(_derive(key, f"bridge {settings.name}"), inlet)))
+        given = _Given()
+        given.post = post
+        bridge = cast(Bridge, module.build(section, Services(_derive(key, f"bridge {settings.name}"), given, given, given)))
         wing = Wing(
             bridge,
             Users(frozenset(settings.users)),
@@ -153,7 +203,10 @@ class App:
             services.TABLE,
             post,
         )
-        mounted = Mounted(bridge, wing, stream, post, self)
+        desk = Desk(wing, Accounts(bridge.describe), Contacts(), frozenset(settings.admins))
+        given.desk = wing.desk = desk
+        wing.services = {**services.TABLE, **desk.table}
+        mounted = Mounted(bridge, wing, desk, stream, post, self)
         stream.attach(mounted)
         return mounted
 
@@ -208,6 +261,7 @@ class App:
             for mounted in self.mounted:
                 try:
                     mounted.wing.sweep()
+                    mounted.desk.sweep()
                 except Exception:
                     log.exception("a sweep failed")
 

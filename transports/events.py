@@ -45,7 +45,44 @@ class Subject(NamedTuple):
     when: float | None = None
 
 
+class File(NamedTuple):
+    """A file that a message carries: where it can be had, and what is known of it (XEP-0446); 0, '' and () for what is not.
+
+    type       media type; size in bytes; width and height in pixels; length in seconds
+    hashes     (algorithm as in XEP-0300, Base64)
+    thumbnail  a small picture of it, as a data: URI or ''
+    """
+
+    url: str
+    name: str = ""
+    type: str = ""
+    size: int = 0
+    width: int = 0
+    height: int = 0
+    length: float = 0
+    desc: str = ""
+    hashes: Sequence[tuple[str, str]] = ()
+    thumbnail: str = ""
+
+
+class More(NamedTuple):
+    """What a message carries beside its text.
+
+    reply    the far side's id of the message that this one answers (XEP-0461), '' for none
+    quote    the text of that message where it is known, for those who can only quote
+    """
+
+    files: Sequence[File] = ()
+    reply: str = ""
+    quote: str = ""
+    thread: str = ""
+    subject: str = ""
+    language: str = ""
+
+
 Style: TypeAlias = Literal["say", "act", "notice"]
+#: XEP-0085.
+Activity: TypeAlias = Literal["active", "composing", "paused", "inactive", "gone"]
 
 #: Why somebody is no longer in a room.
 Cause: TypeAlias = Literal["left", "quit", "kicked", "banned", "killed", "split", "lost"]
@@ -89,6 +126,7 @@ class Say(NamedTuple):
     by: str
     id: str
     ref: object = None
+    more: More | None = None
 
 
 class SetSubject(NamedTuple):
@@ -101,7 +139,61 @@ class SetSubject(NamedTuple):
     ref: object = None
 
 
-Command: TypeAlias = Join | Leave | Rename | Say | SetSubject
+class Correct(NamedTuple):
+    """Replace the text of an own message (XEP-0308). `of`: the far side's ids of it; `id`: the correction's own."""
+
+    to: Address
+    nick: str
+    of: Sequence[str]
+    text: str
+    by: str
+    id: str
+    ref: object = None
+    more: More | None = None
+
+
+class Retract(NamedTuple):
+    """Take an own message back (XEP-0424)."""
+
+    to: Address
+    nick: str
+    of: Sequence[str]
+    by: str
+    id: str
+    ref: object = None
+
+
+class React(NamedTuple):
+    """All that the user feels about a message now (XEP-0444): none means no more."""
+
+    to: Address
+    nick: str
+    of: Sequence[str]
+    emojis: Sequence[str]
+    by: str
+    id: str
+    ref: object = None
+
+
+class Type(NamedTuple):
+    """What the user is doing there (XEP-0085). Never answered, never stored."""
+
+    to: Address
+    nick: str
+    state: Activity
+    by: str
+
+
+class Read(NamedTuple):
+    """The user has seen everything up to a message (XEP-0333). Never answered, never stored."""
+
+    to: Address
+    nick: str
+    of: Sequence[str]
+    by: str
+
+
+Command: TypeAlias = Join | Leave | Rename | Say | SetSubject | Correct | Retract | React | Type | Read
 
 
 # Facts ------------------------------------------------------------------------------------------------------------
@@ -187,6 +279,64 @@ class Said(NamedTuple):
     style: Style = "say"
     when: float | None = None
     key: str = ""
+    more: More | None = None
+
+
+class Corrected(NamedTuple):
+    """The text of an earlier message is now this one. `of`: the far side's id of that message; `key`: of this one."""
+
+    where: Address
+    nick: str
+    of: str
+    text: str
+    when: float | None = None
+    key: str = ""
+
+
+class Retracted(NamedTuple):
+    """An earlier message is taken back."""
+
+    where: Address
+    nick: str
+    of: str
+    when: float | None = None
+    key: str = ""
+
+
+class Reacted(NamedTuple):
+    """All that somebody feels about a message now."""
+
+    where: Address
+    nick: str
+    of: str
+    emojis: Sequence[str]
+    when: float | None = None
+    key: str = ""
+
+
+class Sent(NamedTuple):
+    """The user said this to `where` from somewhere else: shown as a carbon where the server lets us (XEP-0356 message)."""
+
+    where: Address
+    text: str
+    when: float | None = None
+    key: str = ""
+    more: More | None = None
+
+
+class Typing(NamedTuple):
+    """What somebody is doing (XEP-0085)."""
+
+    where: Address
+    nick: str
+    state: Activity
+
+
+class Displayed(NamedTuple):
+    """Somebody has seen everything up to a message of the user (XEP-0333); `of`: the far side's id."""
+
+    where: Address
+    of: str
 
 
 class Echoed(NamedTuple):
@@ -197,17 +347,24 @@ class Echoed(NamedTuple):
 
 
 class Delivered(NamedTuple):
-    """A durable Say reached the far side (XEP-0184)."""
+    """A durable Say reached the far side (XEP-0184); `of`: the far side's id of it."""
 
-    to: Address
-    by: str
-    id: str
+    where: Address
+    of: str
+
+
+class Undelivered(NamedTuple):
+    """A durable Say that the far side had taken did not arrive after all."""
+
+    where: Address
+    of: str
+    error: LegacyError
 
 
 class Failed(NamedTuple):
     """A command could not be done; `of` is the command."""
 
-    of: Say | Rename | SetSubject
+    of: Say | Rename | SetSubject | Correct | Retract | React
     error: LegacyError
 
 
@@ -226,6 +383,34 @@ class Invited(NamedTuple):
     reason: str = ""
 
 
+class Known(NamedTuple):
+    """A contact that belongs into the user's roster, or whose name there changed; groups beside the gateway's own."""
+
+    contact: Address
+    name: str = ""
+    groups: Sequence[str] = ()
+
+
+class Seen(NamedTuple):
+    """How a contact is there: RFC 6121's `show` ('' is available, 'unavailable' is gone) and words about it."""
+
+    contact: Address
+    show: str = ""
+    status: str = ""
+
+
+class Changed(NamedTuple):
+    """A contact's card or picture is another one."""
+
+    contact: Address
+
+
+class Forgotten(NamedTuple):
+    """A contact that is no more: out of the roster."""
+
+    contact: Address
+
+
 class Up(NamedTuple):
     """A server is connected for this user."""
 
@@ -239,6 +424,13 @@ class Down(NamedTuple):
     error: LegacyError | None = None
 
 
+#: What is told of contacts: it changes rosters, presence and cards, not conversations.
+ContactFact: TypeAlias = Known | Seen | Changed | Forgotten
+#: What a durable bridge stores before it acknowledges.
+Message: TypeAlias = Said | Corrected | Retracted | Reacted | Sent
+#: What a mailbox hands to a durable bridge, in order.
+Letter: TypeAlias = Say | Correct | Retract | React
+
 Fact: TypeAlias = (
     Entered
     | SameRoom
@@ -249,11 +441,22 @@ Fact: TypeAlias = (
     | RoleSet
     | SubjectSet
     | Said
+    | Corrected
+    | Retracted
+    | Reacted
+    | Sent
+    | Typing
+    | Displayed
     | Echoed
     | Delivered
+    | Undelivered
     | Failed
     | Notice
     | Invited
+    | Known
+    | Seen
+    | Changed
+    | Forgotten
     | Up
     | Down
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
 from typing import Protocol, TypeAlias, cast
 
@@ -17,6 +17,7 @@ from transports.errors import LegacyError
 from transports.events import Address, Say, SetSubject
 from transports.ports import Bridge, Identity, LiveBridge
 from transports.visitor import FATAL, Visitor
+from transports.words import say
 from transports.xmpp import disco, write, xml
 from transports.xmpp.address import from_local
 from transports.xmpp.read import Iq, Message, Presence
@@ -67,14 +68,50 @@ class Durable(Protocol):
         ...
 
 
-Service: TypeAlias = Callable[["Wing", Iq], str]
+class Desk(Protocol):
+    """What the gateway does beside carrying conversations: registration, commands, rosters (`xmpp/desk`)."""
+
+    def server(self, message: Message) -> bool:
+        """A message with no words of a person: what a server grants us; True when it was one."""
+        ...
+
+    def answered(self, iq: Iq) -> bool:
+        """An answer to an iq of ours; True when somebody waits for it."""
+        ...
+
+    def presence(self, presence: Presence, address: Address) -> bool:
+        """Subscriptions and probes to any address of ours, and how the user is there; True: nothing else is to be done."""
+        ...
+
+    def words(self, message: Message, address: Address) -> bool:
+        """Words to an address that takes none by itself (the gateway, a server): commands by chat. False: not ours either."""
+        ...
+
+    def language(self, stanza: Message | Presence | Iq) -> str:
+        """The language of who sent it."""
+        ...
+
+    def unregistered(self, user: str) -> bool:
+        """Whether `user` (bare JID) must register before anything else works."""
+        ...
+
+    def later(self, iq: Iq, answer: Awaitable[str]) -> None:
+        """Answer an iq when its service has an answer: its payload, or a LegacyError."""
+        ...
+
+
+#: A payload, now or later; or a LegacyError.
+Service: TypeAlias = Callable[["Wing", Iq], str | Awaitable[str]]
 
 
 class Wing:
     """One bridge on its domain, as the XMPP side sees it.
 
     services  (iq type, tag of the payload) -> what answers: the payload of the result, or a LegacyError
+    desk      None only in tests of the rest: nothing of what it does is there then
     """
+
+    desk: Desk | None = None
 
     def __init__(
         self,
@@ -109,7 +146,12 @@ class Wing:
 
     @staticmethod
     def _forbidden(domain: str) -> LegacyError:
-        return LegacyError("forbidden", f"{domain} is not open to your address; ask the people who run it.")
+        return LegacyError("forbidden", say("gate.forbidden", domain=domain))
+
+    def _registered(self, sender: str) -> None:
+        """LegacyError for who must register first."""
+        if self.desk is not None and self.desk.unregistered(sender.partition("/")[0]):
+            raise LegacyError("registration-required", say("gate.unregistered", domain=self.bridge.domain))
 
     # Stanzas ------------------------------------------------------------------------------------------------------
 
@@ -118,6 +160,8 @@ class Wing:
             return
         if message.type == "error":
             self._bounced(message)
+            return
+        if message.rich is not None and self.desk is not None and self.desk.server(message):
             return
         if not self.admits(message.sender):
             if message.body is not None:
@@ -138,7 +182,7 @@ class Wing:
         """The way that thousands go: plain words of somebody who is in the room, and so came through the gate before."""
         visitor = self.visitors.get(message.sender.partition("/")[0])
         body, to = message.body, message.to
-        if visitor is None or body is None or message.encrypted or to.resource:
+        if visitor is None or body is None or message.encrypted or message.rich is not None or to.resource:
             return False
         try:
             address = self.address(to.local)
@@ -152,6 +196,8 @@ class Wing:
     def _deliver(self, message: Message, address: Address) -> None:
         command = Say if message.body is not None else SetSubject
         if command not in self.bridge.can(address):
+            if self.desk is not None and self.desk.words(message, address):
+                return
             raise LegacyError("service-unavailable", "Messages to this address go nowhere.")
         limit = self.bridge.max_text(address)
         if len(message.body or message.subject or "") > limit:
@@ -162,10 +208,12 @@ class Wing:
             self.visitor(message.sender).says(message, address)
         elif address.kind == "room" and not message.to.resource:
             raise LegacyError("not-acceptable", "This is a room; join it to speak there.")
-        elif self.durable is not None:
-            self.durable.say(message, address)
         else:
-            self.visitor(message.sender).tells(message, address)
+            self._registered(message.sender)
+            if self.durable is not None:
+                self.durable.say(message, address)
+            else:
+                self.visitor(message.sender).tells(message, address)
 
     def _bounced(self, message: Message) -> None:
         """An error came back for something of ours. Never answered."""
@@ -194,24 +242,15 @@ class Wing:
             return
         if self.durable is not None and kind == "":
             self.durable.available(presence.sender.partition("/")[0])
-        if not presence.to.local:
-            self._contact(presence)
-            return
-        if kind not in ("", "unavailable"):
-            return
         try:
-            self._at_room(presence, self.address(presence.to.local))
+            address = self.address(presence.to.local)
+            if self.desk is not None and self.desk.presence(presence, address):
+                return
+            if kind in ("", "unavailable") and presence.to.local:
+                self._at_room(presence, address)
         except LegacyError as error:
             if kind == "":
                 self._refuse("presence", presence, error)
-
-    def _contact(self, presence: Presence) -> None:
-        """The gateway as a contact: it is there for whoever may use it, and says by its caps what it is (XEP-0115)."""
-        answers = {"subscribe": ("subscribed", ""), "probe": ("",), "unsubscribe": ("unsubscribed", "unavailable")}
-        for kind in answers.get(presence.type, ()):
-            typed = f" type='{kind}'" if kind else ""
-            caps = "" if kind else self.caps()
-            self.send(f"{self.door.opening('presence', self.bridge.domain, presence.sender, typed)}>{caps}</presence>")
 
     def caps(self) -> str:
         """The `<c/>` of the gateway's own presence; what its hash stands for is what disco#info of the domain answers."""
@@ -222,7 +261,7 @@ class Wing:
         identity = self.bridge.identity(address)
         root = address == self.bridge.address("")  # a server where the bridge has but one
         features = disco.features("service" if root else address.kind, self.bridge.can(address), identity.category)
-        own = Identity("gateway", self.bridge.name, identity.name)
+        own = Identity("gateway", self.bridge.kind, identity.name)
         return disco.Place(identity, features, more=(own,) if root else ())
 
     def _at_room(self, presence: Presence, address: Address) -> None:
@@ -240,15 +279,19 @@ class Wing:
 
     def iq(self, iq: Iq) -> None:
         if iq.type in ("result", "error"):
-            if self.durable is not None:
+            if (self.desk is None or not self.desk.answered(iq)) and self.durable is not None:
                 self.durable.answered(iq)
             return
         try:
-            self.send(write.result(self.door, iq, self._serve(iq)))
+            answer = self._serve(iq)
+            if isinstance(answer, str):
+                self.send(write.result(self.door, iq, answer))
+            elif self.desk is not None:
+                self.desk.later(iq, answer)
         except LegacyError as error:
             self._refuse("iq", iq, error)
 
-    def _serve(self, iq: Iq) -> str:
+    def _serve(self, iq: Iq) -> str | Awaitable[str]:
         if not self.admits(iq.sender):
             raise self._forbidden(self.bridge.domain)
         if iq.payload is None or iq.type not in ("get", "set"):
@@ -259,7 +302,8 @@ class Wing:
         return service(self, iq)
 
     def _refuse(self, tag: str, asked: Message | Presence | Iq, error: LegacyError) -> None:
-        self.send(write.refusal(self.door, tag, asked, error))
+        language = self.desk.language(asked) if self.desk is not None else ""
+        self.send(write.refusal(self.door, tag, asked, error, language))
 
     # Visitors -----------------------------------------------------------------------------------------------------
 
@@ -277,6 +321,12 @@ class Wing:
 
     def known(self, sender: str) -> Visitor | None:
         return self.visitors.get(sender.partition("/")[0])
+
+    def dismiss(self, user: str, reason: str) -> None:
+        """End a user's session and tell the clients: unregistered, or sent away by an admin."""
+        visitor = self.visitors.pop(user, None)
+        if visitor is not None:
+            visitor.close(reason)
 
     def pause(self) -> None:
         """The XMPP stream does not keep up: nothing more is read from the far side."""

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from transports.errors import ERROR_TYPES, LegacyError
 from transports.events import Address, Said, Say
-from transports.mailbox_seams import Limits, Seams, Tasks, noted, told
+from transports.mailbox_seams import Limits, Seams, noted, told
+from transports.tasks import Tasks
 from transports.xmpp.fence import Fence
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class Incoming:
         self._fence = Fence(new_id, limits.patience)
         self._inboxes: dict[str, _Inbox] = {}
         self._parked: dict[str, None] = {}  # owners who wait for others' rows to be processed
-        self._tasks = Tasks()
+        self._tasks = Tasks("mailbox")
         self._up = False
         self._settling = 0
         self._asking = False

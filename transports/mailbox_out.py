@@ -16,7 +16,8 @@ from weakref import WeakValueDictionary
 
 from transports.errors import LegacyError
 from transports.events import Address, Say
-from transports.mailbox_seams import FarSide, Limits, Seams, Tasks, told
+from transports.mailbox_seams import FarSide, Limits, Seams, told
+from transports.tasks import Tasks
 
 if TYPE_CHECKING:
     from transports.store.journal import Journal, Row
@@ -47,7 +48,7 @@ class Outgoing:
         self._seams = seams
         self._limits = limits
         self._clock = clock
-        self._tasks = Tasks()
+        self._tasks = Tasks("mailbox")
         self._lanes: dict[Lane, asyncio.Task[None]] = {}
         self._fresh: set[Lane] = set()  # lanes that got a row since they last looked
         self._sending: set[Lane] = set()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from transports.errors import LegacyError
@@ -77,33 +77,6 @@ class Limits(NamedTuple):
     keep_row: float = 30 * 86400.0  # dead letters, and how long a repeated key is recognised
     sweep: float = 15.0  # how often due retries are looked for
     purge: float = 600.0
-
-
-class Tasks:
-    """Tasks with an owner: each is awaited, what it raises is logged once."""
-
-    def __init__(self) -> None:
-        self._running: set[asyncio.Task[None]] = set()
-
-    def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(work)
-        self._running.add(task)
-        task.add_done_callback(self._ended)
-        return task
-
-    async def end(self, within: float = 0.0) -> None:
-        """Wait up to `within` seconds for what runs, then cancel it and wait for that."""
-        if self._running and within > 0:
-            await asyncio.wait(self._running, timeout=within)
-        while self._running:
-            for task in self._running:
-                task.cancel()
-            await asyncio.wait(self._running)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._running.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            log.error("mailbox: a task failed", exc_info=task.exception())
 
 
 def told(callback: Callable[..., None], *arguments: object) -> None:

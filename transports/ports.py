@@ -1,8 +1,8 @@
 """The whole contract of a bridge, on one screen.
 
 A bridge is one folder under `bridges/`; its `bridge.py` has `def build(settings, services: Services) -> Bridge`, where
-`settings` is its section of the configuration.
-The gateway knows nothing of a protocol beyond this file and `events`.
+`settings` is its section of the configuration, and `DURABLE = True` if it is durable.
+The gateway knows nothing of a protocol beyond this file, `events` and `describe`. docs/writing-a-bridge.md shows a small one.
 
 Two kinds of bridges:
     live      (IRC) `do` is synchronous: it writes or queues and never awaits; facts come back through the outlet.
@@ -15,7 +15,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from transports.events import Address, Command, Fact, Said, Say
+from transports.describe import Answers, Card, Description, Prompt, Status, Value
+from transports.events import Address, Command, Fact, File, Letter, Message, Read, Type
 
 
 class Identity(NamedTuple):
@@ -24,6 +25,9 @@ class Identity(NamedTuple):
     category: str
     type: str
     name: str
+
+
+# What the house gives a bridge ------------------------------------------------------------------------------------
 
 
 class Outlet(Protocol):
@@ -35,11 +39,48 @@ class Outlet(Protocol):
 class Inlet(Protocol):
     """Where a durable bridge puts what came in for a user."""
 
-    async def accept(self, user: str, fact: Said, key: str) -> bool:
+    async def accept(self, user: str, fact: Message, key: str) -> bool:
         """Journal `fact` for `user` (bare JID); on disk when this returns. False: `key` was there already (a repeat).
 
-        key: unique per bridge, e.g. Twilio's message SID. Raises LegacyError when the user's queue is full.
+        key: unique per bridge, e.g. Twilio's message SID. Raises LegacyError when the user's queue is full, or when the
+        user blocks the contact (not-allowed).
         """
+        ...
+
+    def tell(self, user: str, fact: Fact) -> None:
+        """Show what needs no journal: Typing, Displayed, Delivered, Undelivered, Notice, Known, Seen, Changed, Forgotten."""
+        ...
+
+
+class Accounts(Protocol):
+    """Who is registered with this bridge. From memory, at once."""
+
+    def users(self) -> Sequence[str]:
+        """Bare JIDs of all who are registered."""
+        ...
+
+    def answers(self, user: str) -> Answers | None:
+        """What a user gave at registration, secrets in plain text; None when not registered."""
+        ...
+
+    def preference(self, user: str, var: str) -> Value | None:
+        """What a user chose, the field's default where nothing was."""
+        ...
+
+    async def change(self, user: str, answers: Answers) -> None:
+        """Replace what a registered user gave; on disk when this returns."""
+        ...
+
+
+class Files(Protocol):
+    """Files, both ways, with the house's guards."""
+
+    async def fetch(self, user: str, file: File) -> tuple[File, bytes]:
+        """The bytes of a file that a user sent a link to, and what is now known of it; LegacyError when it may not be had."""
+        ...
+
+    async def share(self, user: str, data: bytes, name: str, type: str = "") -> File:
+        """Put a file where the user's client can get it; LegacyError when it is too large or nothing takes it."""
         ...
 
 
@@ -52,6 +93,11 @@ class Services(NamedTuple):
 
     key: bytes
     inlet: Inlet
+    accounts: Accounts
+    files: Files
+
+
+# What a bridge is -------------------------------------------------------------------------------------------------
 
 
 class Session(Protocol):
@@ -78,11 +124,15 @@ class Session(Protocol):
 
 
 class Bridge(Protocol):
-    """One protocol on one domain."""
+    """One protocol on one domain. A bridge inherits from LiveBridge or DurableBridge, and what has a body here may stay.
+
+    kind   the type of its gateway identity (XEP-0100): irc, sms, smtp
+    """
 
     name: str
     domain: str
     durable: bool
+    kind: str
 
     def address(self, name: str) -> Address:
         """The address that `name` (a JID's unescaped local part) means; LegacyError when it means nothing."""
@@ -93,7 +143,7 @@ class Bridge(Protocol):
         ...
 
     def can(self, address: Address) -> frozenset[type]:
-        """The commands this address takes. Disco features and feature-not-implemented errors derive from it."""
+        """The commands this address takes. Disco features, fallbacks and errors derive from it (`xmpp/semantics`)."""
         ...
 
     def identity(self, address: Address) -> Identity: ...
@@ -110,6 +160,39 @@ class Bridge(Protocol):
         """Say goodbye and release everything, within 5 s."""
         ...
 
+    # People ---------------------------------------------------------------------------------------------------------
+
+    def describe(self, user: str) -> Description:
+        """What `user` is asked and may do. Cheap; called whenever a form is shown."""
+        return Description(Prompt("Address"))
+
+    def contact(self, user: str, text: str) -> Address:
+        """The address that `user` means by `text`, in any way of writing it; LegacyError with words when there is none."""
+        return self.address(text.strip())
+
+    async def register(self, user: str, answers: Answers, before: Answers | None) -> Answers:
+        """Verify what `user` gave (field checks have passed); what is to be kept of it. `before`: what was kept so far.
+
+        Raises describe.Wrong or LegacyError: then nothing changes. Undo at the far side what `before` had set up.
+        """
+        return answers
+
+    async def unregister(self, user: str, answers: Answers) -> None:
+        """The user leaves: undo at the far side what registering had set up. What it raises is logged; the user is gone."""
+        return
+
+    def status(self, user: str) -> Status:
+        """How the gateway is there for a registered user: connected, refused by the far side …"""
+        return Status()
+
+    def presence(self, user: str, address: Address) -> Status:
+        """How a contact is there, from what is known now. Changes come as Seen."""
+        return Status()
+
+    async def card(self, user: str, address: Address) -> Card | None:
+        """What is known of an address; None when nothing is. The house keeps it until Changed, and asks once at a time."""
+        return None
+
 
 class LiveBridge(Bridge, Protocol):
     def open(self, user: str, outlet: Outlet) -> Session:
@@ -118,10 +201,14 @@ class LiveBridge(Bridge, Protocol):
 
 
 class DurableBridge(Bridge, Protocol):
-    async def send(self, user: str, command: Say) -> Sequence[str]:
+    async def send(self, user: str, command: Letter) -> Sequence[str]:
         """Hand a message on; the far side's ids. `command.id` is ours and the same at every attempt. Raises LegacyError."""
         ...
 
-    async def find(self, user: str, command: Say) -> Sequence[str] | None:
+    async def find(self, user: str, command: Letter) -> Sequence[str] | None:
         """The far side's ids of a message whose sending ended in doubt; None: it certainly has not got it. Raises LegacyError."""
         ...
+
+    def hint(self, user: str, command: Type | Read) -> None:
+        """Tell the far side what the user is doing, if it wants to know: best effort, at once, never stored."""
+        return

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from transports.errors import LegacyError
-from transports.events import Address, Said, Say
+from transports.events import Address, Fact, Said, Say
 from transports.log import kv
 from transports.mailbox import Mailbox
 from transports.mailbox_seams import Seams
@@ -46,6 +46,9 @@ class Post:
         user = message.sender.partition("/")[0]
         self.mailbox.available(user)
         self.mailbox.post(user, Say(address, "", message.body or "", message.sender, message.id))
+
+    def tell(self, user: str, fact: Fact) -> None:
+        """What a durable bridge shows without a journal (ports.Inlet.tell)."""
 
     def bounced(self, message: Message) -> bool:
         error = message.error

@@ -15,27 +15,38 @@ from typing import Any, Final, NamedTuple
 from transports.errors import LegacyError
 from transports.events import (
     Address,
+    Changed,
+    Corrected,
     Delivered,
+    Displayed,
     Down,
     Echoed,
     Entered,
     Fact,
     Failed,
+    Forgotten,
     Invited,
     Join,
     Joined,
+    Known,
     Leave,
     Left,
     Notice,
+    Reacted,
     Refused,
     Rename,
     Renamed,
+    Retracted,
     RoleSet,
     Said,
     SameRoom,
     Say,
+    Seen,
+    Sent,
     SetSubject,
     SubjectSet,
+    Typing,
+    Undelivered,
     Up,
 )
 from transports.ports import LiveBridge, Session
@@ -412,5 +423,8 @@ _FACTS: Final[dict[type, Callable[[Visitor, Any], None]]] = {
     Invited: Visitor._invited,
     Up: Visitor._nothing,
     Down: Visitor._down,
-    Delivered: Visitor._nothing,
+    # as XMPP shows them: with the bridge that first tells them
+    **dict.fromkeys((Corrected, Retracted, Reacted, Sent, Typing, Displayed, Delivered, Undelivered), Visitor._nothing),
+    # the desk's
+    **dict.fromkeys((Known, Seen, Changed, Forgotten), Visitor._nothing),
 }

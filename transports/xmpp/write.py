@@ -14,6 +14,7 @@ from typing import Final
 
 from transports.errors import LegacyError
 from transports.events import Rank
+from transports.words import in_language
 from transports.xmpp import xml
 from transports.xmpp.address import Jid, speakable
 from transports.xmpp.read import Iq, Message, Presence
@@ -98,11 +99,12 @@ def spoken(jid: Jid) -> str:
     return jid.bare if speakable(jid._replace(resource="")) else jid.domain
 
 
-def refusal(door: xml.Door, tag: str, asked: Message | Presence | Iq, error: LegacyError) -> str:
-    """The error answer to a stanza, from the address that the stanza was sent to (RFC 6120 8.3.1)."""
+def refusal(door: xml.Door, tag: str, asked: Message | Presence | Iq, error: LegacyError, language: str = "") -> str:
+    """The error answer to a stanza, from the address that the stanza was sent to (RFC 6120 8.3.1); language: the asker's."""
     opening = door.opening(tag, spoken(asked.to), asked.sender, f"{id_attr(asked.id)} type='error'")
     muc = "<x xmlns='http://jabber.org/protocol/muc'/>" if isinstance(asked, Presence) and asked.muc else ""
-    return f"{opening}>{muc}{xml.error(error.condition, error.type, error.text)}</{tag}>"
+    words = in_language(error.text, language or asked.language)
+    return f"{opening}>{muc}{xml.error(error.condition, error.type, words)}</{tag}>"
 
 
 def result(door: xml.Door, asked: Iq, payload: str = "") -> str:

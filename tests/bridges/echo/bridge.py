@@ -22,13 +22,14 @@ from typing import Any
 
 from transports.errors import LegacyError
 from transports.events import Address, Said, Say
-from transports.ports import Identity, Inlet, Services
+from transports.ports import DurableBridge, Identity, Inlet, Services
 
 DURABLE = True
 SERVICE = Address("service", "")
 
 
-class Echo:
+class Echo(DurableBridge):
+    kind = "x-test"
     durable = True
 
     def __init__(self, domain: str, port: int, far: str, inlet: Inlet) -> None:

@@ -24,7 +24,7 @@ from transports.bridges.irc.wire import Link
 from transports.config import Irc, NetworkSettings
 from transports.errors import LegacyError
 from transports.events import Address, Command, Failed, Join, Leave, Refused, Rename, Say, SetSubject
-from transports.ports import Identity, Outlet, Services
+from transports.ports import Identity, LiveBridge, Outlet, Services
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +94,8 @@ class IrcSession:
             link.net.do(command, link.loop.time())
         elif not isinstance(command, Leave):
             words = f"You are not connected to {server}; join one of its channels first."
-            self.outlet.tell(Failed(command, LegacyError("recipient-unavailable", words, type="cancel")))
+            of = cast(Say | Rename | SetSubject, command)
+            self.outlet.tell(Failed(of, LegacyError("recipient-unavailable", words, type="cancel")))
 
     def _join(self, command: Join, server: str, link: Link | None) -> None:
         limits = self.bridge.settings.limits
@@ -133,10 +134,11 @@ class IrcSession:
             link.close(reason)
 
 
-class IrcBridge:
+class IrcBridge(LiveBridge):
     """IRC on one domain. `key` makes the user names that IRC servers see (T24): stable, and they tell nothing."""
 
     name = "irc"
+    kind = "irc"
     durable = False
 
     def __init__(self, settings: Irc, key: bytes) -> None:

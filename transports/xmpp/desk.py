@@ -1,0 +1,190 @@
+"""The desk of a bridge: what the gateway does beside carrying conversations. One per wing; implements gateway.Desk.
+
+It only puts the rooms together: each does one thing, knows the desk, and finds the others through it.
+
+    asker       our own iqs and their answers
+    privilege   what the servers grant (XEP-0356), and doing things as the user
+    commands    XEP-0050: what there is to be had, sessions
+    register    XEP-0077 over the same forms
+    talk        the same commands by chat
+    roster      contacts, subscriptions, presence
+    blocking    XEP-0191
+    profile     cards and pictures
+    uploads     files both ways
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from transports.accounts import Accounts
+from transports.asking import Asker
+from transports.contacts import Contacts
+from transports.describe import Role
+from transports.errors import LegacyError
+from transports.events import Address, ContactFact
+from transports.gateway import Service, Wing
+from transports.tasks import Tasks
+from transports.words import say
+from transports.xmpp import write
+from transports.xmpp.blocking import Blocking
+from transports.xmpp.commands import Commands
+from transports.xmpp.privilege import Privilege
+from transports.xmpp.profile import Profile
+from transports.xmpp.read import Iq, Message, Presence
+from transports.xmpp.register import Register
+from transports.xmpp.roster import Roster
+from transports.xmpp.talk import Talk
+
+log = logging.getLogger(__name__)
+
+#: Answers of one user that may be under way at a time.
+PENDING: Final = 20
+#: Users whose language is remembered without an account.
+LANGUAGES: Final = 10_000
+
+
+class Desk:
+    """`admins`: bare JIDs. `table`: what the rooms answer, to be added to the wing's services."""
+
+    def __init__(self, wing: Wing, accounts: Accounts, contacts: Contacts, admins: frozenset[str] = frozenset()) -> None:
+        self.wing = wing
+        self.bridge = wing.bridge
+        self.domain = wing.bridge.domain
+        self.door = wing.door
+        self.ids = wing.ids
+        self.send = wing.send
+        self.accounts = accounts
+        self.contacts = contacts
+        self.admins = admins
+        self.service = wing.bridge.address("")
+        self.tasks = Tasks(f"desk of {self.domain}")
+        self._pending: dict[str, int] = {}
+        self._languages: OrderedDict[str, str] = OrderedDict()
+        self.asker = Asker(self.domain, self.send)
+        self.privilege = Privilege(self)
+        self.commands = Commands(self)
+        self.register = Register(self)
+        self.talk = Talk(self)
+        self.roster = Roster(self)
+        self.blocking = Blocking(self)
+        self.profile = Profile(self)
+        rooms = (self.commands, self.register, self.roster, self.blocking, self.profile)
+        self.table: dict[tuple[str, str], Service] = {key: service for room in rooms for key, service in room.table.items()}
+
+    # Who --------------------------------------------------------------------------------------------------------------
+
+    def role(self, user: str) -> Role:
+        """Of a bare JID that came through the gate."""
+        if user in self.admins:
+            return "admin"
+        return "registered" if user in self.accounts else "user"
+
+    def unregistered(self, user: str) -> bool:
+        return user not in self.accounts and self.bridge.describe(user).registration.required
+
+    def language(self, stanza: Message | Presence | Iq) -> str:
+        """xml:lang of the stanza; else what the same user spoke last."""
+        user = stanza.sender.partition("/")[0]
+        if stanza.language:
+            self._heard(user, stanza.language[:35])
+            return stanza.language
+        return self.language_of(user)
+
+    def language_of(self, user: str) -> str:
+        """The language of a bare JID as far as we know, '' if not."""
+        known = self._languages.get(user)
+        account = self.accounts.get(user) if known is None else None
+        return known or (account.language if account is not None else "")
+
+    def _heard(self, user: str, language: str) -> None:
+        if self._languages.get(user) == language:
+            return
+        self._languages[user] = language
+        if len(self._languages) > LANGUAGES:
+            self._languages.popitem(last=False)
+        if user in self.accounts:
+            self.tasks.start(self.accounts.speaks(user, language))
+
+    # gateway.Desk ---------------------------------------------------------------------------------------------------
+
+    def server(self, message: Message) -> bool:
+        return self.privilege.heard(message)
+
+    def answered(self, iq: Iq) -> bool:
+        return self.asker.answered(iq)
+
+    def presence(self, presence: Presence, address: Address) -> bool:
+        return self.roster.presence(presence, address)
+
+    def words(self, message: Message, address: Address) -> bool:
+        return self.talk.said(message, address)
+
+    def later(self, iq: Iq, answer: Awaitable[str]) -> None:
+        user = iq.sender.partition("/")[0]
+        if self._pending.get(user, 0) >= PENDING:
+            close: Callable[[], None] | None = getattr(answer, "close", None)
+            if close is not None:
+                close()
+            self.refuse(iq, LegacyError("resource-constraint", say("gate.busy"), retry_after=10))
+            return
+        self._pending[user] = self._pending.get(user, 0) + 1
+        self.tasks.start(self._answer(iq, user, answer))
+
+    async def _answer(self, iq: Iq, user: str, answer: Awaitable[str]) -> None:
+        try:
+            self.send(write.result(self.door, iq, await answer))
+        except LegacyError as error:
+            self.refuse(iq, error)
+        except Exception:
+            log.exception("an iq could not be answered")
+            self.refuse(iq, LegacyError("internal-server-error", say("gate.failed")))
+        finally:
+            self._pending[user] -= 1
+            if not self._pending[user]:
+                del self._pending[user]
+
+    def refuse(self, iq: Iq, error: LegacyError) -> None:
+        self.send(write.refusal(self.door, "iq", iq, error, self.language(iq)))
+
+    # Life -------------------------------------------------------------------------------------------------------------
+
+    def connected(self) -> None:
+        """The stream is up: privileges are told anew, and contacts are there again."""
+        self.privilege.connected()
+        self.roster.connected()
+
+    def closing(self) -> None:
+        """The gateway stops; the stream is still up."""
+        self.roster.closing()
+
+    def sweep(self) -> None:
+        """Now and then: what has expired goes."""
+        self.commands.sweep()
+        self.talk.sweep()
+
+    async def stop(self) -> None:
+        await self.tasks.end()
+
+    def tell(self, user: str, fact: ContactFact) -> None:
+        """What a bridge knows of contacts, whichever way it came."""
+        self.roster.tell(user, fact)
+
+    async def unregister(self, user: str) -> None:
+        """A registered user leaves, by whatever way: sessions, far side, subscriptions, data. LegacyError when not registered."""
+        account = self.accounts.get(user)
+        if account is None:
+            raise LegacyError("registration-required", say("register.not", domain=self.domain))
+        try:
+            await self.bridge.unregister(user, account.answers)
+        except Exception:
+            log.exception("a bridge could not undo a registration")
+        self.wing.dismiss(user, say("register.ended"))
+        self.roster.leave(user)
+        self.commands.leave(user)
+        self.talk.leave(user)
+        self.contacts.forget(user)
+        await self.accounts.remove(user)
