@@ -17,14 +17,14 @@ HOUSE = Path(__file__).parent.parent / "transports"
 
 FLOORS = {
     0: "errors events words english",  # the vocabulary: the standard library only
-    1: "ports describe xmpp.address xmpp.xml xmpp.read xmpp.write xmpp.room xmpp.disco xmpp.fence "  # pure
+    1: "ports describe media xmpp.sharing xmpp.address xmpp.xml xmpp.read xmpp.write xmpp.room xmpp.disco xmpp.fence "  # pure
     "bridges.*.address bridges.*.read bridges.*.write bridges.*.text bridges.*.session "
     "bridges.irc.caps bridges.irc.channel bridges.irc.crowd bridges.irc.flow bridges.irc.inbound bridges.irc.isupport "
     "bridges.irc.numerics bridges.irc.replies",
     2: "gateway visitor post mailbox mailbox_in mailbox_out mailbox_seams tasks asking accounts contacts "  # asyncio, SQL, files
-    "store.* config config_errors config_models config_values secrets log notify",
+    "store.* config config_errors config_models config_values secrets log notify catalogs",
     3: "xmpp.wire xmpp.advice xmpp.services xmpp.desk xmpp.commands xmpp.register xmpp.talk xmpp.roster xmpp.blocking "
-    "xmpp.profile xmpp.privilege bridges.*.wire bridges.*.bridge bridges.irc.dial bridges.irc.resolve",  # the network
+    "xmpp.profile xmpp.privilege bridges.*.wire bridges.*.bridge bridges.irc.people bridges.irc.dial bridges.irc.resolve",  # the network
     4: "app cli __main__ web",  # may import all
 }
 #: Libraries, and the lowest floor that may use them.

@@ -22,6 +22,7 @@ from typing import Any, Final, cast
 
 import uvloop
 
+from transports import catalogs
 from transports.accounts import Accounts
 from transports.config import ComponentSettings, Config
 from transports.contacts import Contacts
@@ -179,6 +180,7 @@ class App:
     # Building -----------------------------------------------------------------------------------------------------
 
     async def build(self) -> None:
+        catalogs.load(self.config.path.parent / "languages")
         key = self.config.store.open_key().encode()
         for component in self.config.components():
             self.mounted.append(await self._mount(component, key))

@@ -12,7 +12,7 @@ from typing import Final
 
 from transports.english import ENGLISH
 
-#: Language (RFC 5646, lower case) -> key -> text; filled by `languages.load`. English is ENGLISH.
+#: Language (RFC 5646, lower case) -> key -> text; filled by `catalogs.load`. English is ENGLISH.
 CATALOGS: Final[dict[str, Mapping[str, str]]] = {}
 
 
