@@ -89,6 +89,21 @@ class FarBridge(LiveBridge):
     async def stop(self) -> None: ...
 
 
+class Nobody:
+    """Accounts of a bridge that nobody has registered with."""
+
+    def users(self) -> list[str]:
+        return []
+
+    def answers(self, user: str) -> None:
+        return None
+
+    def preference(self, user: str, var: str) -> str:
+        return f"the default {var}"
+
+    async def change(self, user: str, answers: object) -> None: ...
+
+
 class Counted:
     """Ids that a test can foresee."""
 

@@ -30,7 +30,7 @@ FLOORS = {
 #: Libraries, and the lowest floor that may use them.
 LIBRARIES = {
     **dict.fromkeys(("slixmpp", "irc", "twilio", "aiohttp", "aiosmtplib", "aiosmtpd"), 3),
-    **dict.fromkeys(("sqlalchemy", "alembic", "pydantic", "pydantic_core"), 2),
+    **dict.fromkeys(("sqlalchemy", "alembic", "cryptography", "pydantic", "pydantic_core"), 2),
     "uvloop": 4,
 }
 #: What the pure floors must not touch: sockets, clocks, chance, loops, threads, files, logs.

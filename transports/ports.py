@@ -16,7 +16,9 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from transports.describe import Answers, Card, Description, Prompt, Status, Value
+from transports.errors import LegacyError
 from transports.events import Address, Command, Fact, File, Letter, Message, Read, Type
+from transports.words import say
 
 
 class Identity(NamedTuple):
@@ -139,8 +141,8 @@ class Bridge(Protocol):
         ...
 
     def person(self, room: Address, nick: str) -> Address:
-        """The person who is `nick` in `room`."""
-        ...
+        """The person who is `nick` in `room`; a bridge without rooms has none."""
+        raise LegacyError("item-not-found", say("gate.no-rooms"))
 
     def can(self, address: Address) -> frozenset[type]:
         """The commands this address takes. Disco features, fallbacks and errors derive from it (`xmpp/semantics`)."""

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transports.bridges.irc import address
-from transports.bridges.irc.address import is_server, parse, split
+from transports.bridges.irc.address import is_server, parse, split, typed
 from transports.errors import LegacyError
 from transports.events import Address
 
@@ -123,3 +123,52 @@ def test_parse_is_total_and_its_own_inverse(name: str, fixed: str) -> None:
     }[place.kind]()
     assert again == place
     assert parse(place.name, fixed) == place
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("#python%irc.libera.chat", "#python%irc.libera.chat"),
+        (" #100%%irc.libera.chat\n", "#100%%irc.libera.chat"),
+        ("#Python@irc.libera.chat", "#python%irc.libera.chat"),
+        ("#python on irc.libera.chat", "#python%irc.libera.chat"),
+        ("#python irc.libera.chat", "#python%irc.libera.chat"),
+        ("irc.libera.chat #python", "#python%irc.libera.chat"),
+        ("Bob at irc.libera.chat", "bob%irc.libera.chat"),
+        ("bob@irc.libera.chat", "bob%irc.libera.chat"),
+        ("irc.libera.chat", "irc.libera.chat"),
+        ("irc://irc.libera.chat", "irc.libera.chat"),
+        ("irc://irc.libera.chat/", "irc.libera.chat"),
+        ("irc://irc.libera.chat/python", "#python%irc.libera.chat"),
+        ("ircs://irc.libera.chat:6697/%23python?key", "#python%irc.libera.chat"),
+        ("irc://irc.libera.chat/##c++,needkey", "##c++%irc.libera.chat"),
+        ("irc://irc.libera.chat/bob,isnick", "bob%irc.libera.chat"),
+    ],
+)
+def test_people_write_places_in_many_ways(text: str, name: str) -> None:
+    assert typed(text).name == name
+
+
+@pytest.mark.parametrize("text", ["#python", "a b c", "irc:///x", "x" * 401, "irc://" + "a" * 390, "#a on b c"])
+def test_what_means_nothing_is_said_so(text: str) -> None:
+    with pytest.raises(LegacyError) as error:
+        print(typed(text))
+    assert error.value.text
+
+
+@pytest.mark.parametrize("text", ["#python", "irc://irc.example.org/python", "ircs://irc.example.org/#python"])
+def test_with_one_server_its_name_may_be_left_out(text: str) -> None:
+    assert typed(text, FIXED).name == "#python"
+
+
+def test_another_server_is_not_reached_then() -> None:
+    with pytest.raises(LegacyError, match="item-not-found"):
+        typed("irc://irc.libera.chat/python", FIXED)
+
+
+@given(st.text(max_size=60) | st.from_regex(r"ircs?://.{0,40}"))
+def test_anything_typed_is_an_address_or_an_error(text: str) -> None:
+    try:
+        typed(text)
+    except LegacyError as error:
+        assert error.condition == "jid-malformed"

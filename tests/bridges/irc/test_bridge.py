@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 
 from tests.bridges.irc.scene import BY
+from tests.far import Nobody
 from transports.bridges.irc.bridge import GATES, Gate, IrcBridge, IrcSession
 from transports.config_models import Irc
 from transports.errors import LegacyError
@@ -27,7 +28,7 @@ class Out:
 
 def made(**changes: Any) -> IrcBridge:
     networks = {f"n{number}.test": NOWHERE for number in range(9)}
-    return IrcBridge(Irc.model_validate({"domain": "irc.example.org", "networks": networks, **changes}), b"k" * 16)
+    return IrcBridge(Irc.model_validate({"domain": "irc.example.org", "networks": networks, **changes}), b"k" * 16, Nobody())
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -143,3 +144,49 @@ def test_a_person_of_a_room_is_a_person_of_its_network() -> None:
 def test_a_channel_without_a_network_says_what_is_missing() -> None:
     with pytest.raises(LegacyError, match="Which server"):
         made().address("#c")
+
+
+class Asking:
+    """A call whose person always picks the last option."""
+
+    user, by, role, language = "ada@example.org", "ada@example.org/desk", "user", ""
+
+    def __init__(self, at: str = "") -> None:
+        self.at = Address("server", at) if at else Address("service", "")
+        self.forms: list[Any] = []
+
+    async def ask(self, form: Any, wrong: Any = None) -> dict[str, str]:
+        self.forms.append(form)
+        return {field.var: list(field.options)[-1] for field in form.fields}
+
+
+async def test_the_networks_one_is_on_are_listed_and_can_be_left(session: tuple[IrcSession, Out]) -> None:
+    ada, out = session
+    networks, disconnect = ada.bridge.describe(ada.user).commands
+    assert "join a channel" in (await networks.run(Asking())).text  # type: ignore[arg-type]
+    for number in range(2):
+        ada.do(Join(room("#1", number), "ada", BY))
+    table = (await networks.run(Asking())).table  # type: ignore[arg-type]
+    assert table is not None and [row[0] for row in table.rows] == ["n0.test", "n1.test"]
+    call = Asking()
+    assert "n1.test" in (await disconnect.run(call)).text  # type: ignore[arg-type]
+    assert len(call.forms) == 1 and list(ada.links) == ["n0.test"]
+    assert isinstance(out.facts[-1], Refused) and out.facts[-1].room == room("#1", 1)
+    with pytest.raises(LegacyError, match="item-not-found"):
+        await disconnect.run(Asking("n1.test"))  # type: ignore[arg-type]
+    await disconnect.run(Asking("n0.test"))  # type: ignore[arg-type]
+    assert ada.idle
+
+
+@pytest.mark.parametrize("text", ["bob", "", "n0"])
+def test_a_contact_without_its_network_is_asked_for_it(text: str) -> None:
+    with pytest.raises(LegacyError, match="item-not-found"):
+        made().contact("ada@example.org", text)
+
+
+def test_a_real_name_is_one_line() -> None:
+    (field,) = made().describe("ada@example.org").preferences
+    assert field.check is not None and field.check(" Ada \n Lovelace ") == "Ada Lovelace"
+    for text in ("x" * 101, "a\x02b", "é" * 60):
+        with pytest.raises(ValueError, match="one line"):
+            field.check(text)

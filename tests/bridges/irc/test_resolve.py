@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.bridges.irc.scene import BY
+from tests.far import Nobody
 from transports.bridges.irc import resolve
 from transports.bridges.irc.bridge import IrcBridge
 from transports.bridges.irc.resolve import ADDRESSES, AT_ONCE, Resolver, is_public
@@ -162,7 +163,7 @@ async def test_a_server_of_the_operators_own_network_is_refused(host: str) -> No
             facts.append(fact)
             told.set()
 
-    bridge = IrcBridge(Irc.model_validate({"domain": "irc.example.org", "connect_rate": 0}), b"k" * 16)
+    bridge = IrcBridge(Irc.model_validate({"domain": "irc.example.org", "connect_rate": 0}), b"k" * 16, Nobody())
     bridge.open("ada@example.org", Out()).do(Join(Address("room", f"#c%{host}"), "ada", BY))
     await asyncio.wait_for(told.wait(), 10)
     assert isinstance(facts[0], Refused) and facts[0].error.condition == "not-allowed"

@@ -18,6 +18,7 @@ import pytest_asyncio
 from lab import certificate
 from lab.scripted_irc import Guest, ScriptedIrc
 from tests.bridges.irc.scene import BY, ME, ROOM
+from tests.far import Nobody
 from transports.bridges.irc.bridge import IrcBridge, IrcSession
 from transports.bridges.irc.session import CROWD_LIMIT
 from transports.bridges.irc.wire import DEAD, UNSENT_LIMIT, Link
@@ -47,7 +48,7 @@ class Stage:
     def __init__(self, port: int, **network: Any) -> None:
         settings = {"address": "127.0.0.1", "ports": [port], "tls_ports": [port], "tls": "off", **network}
         irc = {"domain": "irc.example.org", "networks": {"irc.test": settings}, "connect_rate": 0}
-        self.bridge = IrcBridge(Irc.model_validate(irc), b"k" * 16)
+        self.bridge = IrcBridge(Irc.model_validate(irc), b"k" * 16, Nobody())
         self.out = Out()
         self.session: IrcSession = self.bridge.open("ada@example.org", self.out)
 

@@ -17,9 +17,11 @@ import re
 from functools import lru_cache
 from ipaddress import IPv6Address
 from typing import Final
+from urllib.parse import unquote
 
 from transports.errors import LegacyError
 from transports.events import Address
+from transports.words import say
 
 #: RFC 2812 1.3: what a channel's name may start with, where the server has not said (CHANTYPES).
 CHANTYPES: Final = "#&+!"
@@ -31,6 +33,11 @@ SERVICE: Final = Address("service", "")
 _LOWER: Final = str.maketrans({chr(n): chr(n + 32) for n in range(ord("A"), ord("Z") + 1)})
 _UNFIT: Final = re.compile("[\0-\x20\x7f,\ud800-\udfff]")
 _LABEL: Final = r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?"
+#: draft-butcher-irc-url-04; ports do not make another network.
+_URI: Final = re.compile(
+    r"ircs?://(?P<host>[^/:?#\s]+)(?::\d+)?/?(?P<target>[^,?\s]*)(?:,(?P<flag>isnick|ischannel|needkey|needpass))?.*",
+    re.IGNORECASE,
+)
 _HOST: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?")
 
 
@@ -67,6 +74,35 @@ def _target(name: str, target: str, chantypes: str) -> Address:
     if target[0] == ":" or any(char in "!@*?" for char in target):
         raise LegacyError("jid-malformed", "IRC has no users of that name.")
     return Address("person", name)
+
+
+def typed(text: str, fixed: str = "") -> Address:
+    """The address that a person means, in any usual way of writing it. LegacyError with words when there is none.
+
+    #chan%irc.libera.chat · #chan@irc.libera.chat · #chan on irc.libera.chat · irc.libera.chat #chan ·
+    irc://irc.libera.chat/chan (channels without # too, as browsers write them) · nick on irc.libera.chat
+    """
+    text = text.strip()
+    if len(text) > 2 * MAX_NAME:
+        raise LegacyError("jid-malformed", say("irc.too-long"))
+    if found := _URI.fullmatch(text):
+        host, channel, flag = found["host"], unquote(found["target"] or ""), found["flag"]
+        if channel and flag != "isnick" and channel[0] not in CHANTYPES:
+            channel = f"#{channel}"
+        return parse(_joined(channel, host, fixed), fixed)
+    words = [word for word in re.split(r"\s+|@(?=[^@]*\Z)", text) if word.lower() not in ("", "on", "at", "in")]
+    if fixed or len(words) != 2 or "%" in text:
+        return parse(text, fixed)
+    target, host = words if words[0][0] in CHANTYPES or words[1][0] not in CHANTYPES else reversed(words)
+    return parse(_joined(target, host, fixed), fixed)
+
+
+def _joined(target: str, host: str, fixed: str) -> str:
+    if fixed:
+        if lower(host) != fixed:
+            raise LegacyError("item-not-found", say("irc.only", server=fixed))
+        return target
+    return f"{target}%{host}" if target else host
 
 
 def is_server(name: str) -> bool:

@@ -15,16 +15,20 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from typing import Final, cast
+from weakref import WeakValueDictionary
 
 from irc.client_aio import AioReactor
 
 from transports.bridges.irc import address as irc_address
+from transports.bridges.irc.people import People
 from transports.bridges.irc.resolve import Resolver
 from transports.bridges.irc.wire import Link
 from transports.config import Irc, NetworkSettings
+from transports.describe import Description
 from transports.errors import LegacyError
 from transports.events import Address, Command, Failed, Join, Leave, Refused, Rename, Say, SetSubject
-from transports.ports import Identity, LiveBridge, Outlet, Services
+from transports.ports import Accounts, Identity, LiveBridge, Outlet, Services
+from transports.words import say
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +77,7 @@ class Gate:
 class IrcSession:
     """One user's connections, by the server's name."""
 
-    __slots__ = ("bridge", "held", "links", "outlet", "user")
+    __slots__ = ("__weakref__", "bridge", "held", "links", "outlet", "user")
 
     def __init__(self, bridge: IrcBridge, user: str, outlet: Outlet) -> None:
         self.bridge = bridge
@@ -141,18 +145,21 @@ class IrcBridge(LiveBridge):
     kind = "irc"
     durable = False
 
-    def __init__(self, settings: Irc, key: bytes) -> None:
+    def __init__(self, settings: Irc, key: bytes, accounts: Accounts) -> None:
         self.settings = settings
         self.domain = settings.domain
         self.fixed = settings.server or ""
         self.links: dict[Link, None] = {}
         self._key = key
+        self._accounts = accounts
         self._gates: dict[str, Gate] = {}
         self._sweep_at = GATES
         self._beat: asyncio.Task[None] | None = None
         self._reactor: AioReactor | None = None
         self._resolver = Resolver()
         self._tls = lru_cache(64)(_tls_context)
+        self._people = People(self)
+        self._sessions: WeakValueDictionary[str, IrcSession] = WeakValueDictionary()
 
     # The contract -------------------------------------------------------------------------------------------------
 
@@ -178,8 +185,24 @@ class IrcBridge(LiveBridge):
     def max_text(self, address: Address) -> int:
         return MAX_TEXT
 
+    def describe(self, user: str) -> Description:
+        return self._people.description
+
+    def contact(self, user: str, text: str) -> Address:
+        address = irc_address.typed(text, self.fixed)
+        word = address.name
+        if address.kind in ("service", "server") and "." not in word and ":" not in word and word not in self.settings.networks:
+            raise LegacyError("item-not-found", say("irc.which", name=word or "nick"))
+        return address
+
+    def links_of(self, user: str) -> list[Link]:
+        """A user's connections."""
+        session = self._sessions.get(user)
+        return list(session.links.values()) if session is not None else []
+
     def open(self, user: str, outlet: Outlet) -> IrcSession:
-        return IrcSession(self, user, outlet)
+        session = self._sessions[user] = IrcSession(self, user, outlet)
+        return session
 
     async def start(self) -> None:
         self._beat = asyncio.create_task(self._tick())
@@ -205,7 +228,7 @@ class IrcBridge(LiveBridge):
             self._context,
             gate.slot,
             partial(self._resolver.addresses, session.user),
-            (f"x{name}", "XMPP user"),
+            (f"x{name}", str(self._accounts.preference(session.user, "realname"))),
             session.outlet.tell,
             session.ended,
             self._reactor,
@@ -260,4 +283,4 @@ def _tls_context(ca: str, pinned: bool) -> ssl.SSLContext:
 
 def build(settings: Irc, services: Services) -> IrcBridge:
     """The bridge for [irc]."""
-    return IrcBridge(settings, services.key)
+    return IrcBridge(settings, services.key, services.accounts)

@@ -358,6 +358,14 @@ class Network:
                 self.tell(Refused(channel.address, error))
         self.tell(Down(irc_address.server(self.server, self.fixed), error if was_up else None))
 
+    def leave_all(self, reason: str) -> None:
+        """The user leaves the server: who waits to come in is told, too."""
+        self.refuse_all(LegacyError("recipient-unavailable", reason, type="cancel"))
+        for channel in list(self.channels.values()):
+            self.remove(channel)
+            if channel.entered:
+                self.tell(Left(channel.address, [self.nick], "left", reason))
+
     def abandon(self, error: LegacyError) -> None:
         """The connection ends: what the server has not confirmed may not have arrived."""
         unsent = LegacyError(error.condition, f"It may not have been delivered: {error.text}", type="wait", certain=False)

@@ -393,6 +393,11 @@ class Link:
         self._end()
         self.net.abandon(LegacyError("remote-server-timeout", reason or "The connection to IRC was closed."))
 
+    def leave(self, reason: str) -> None:
+        """The user wants to go: out of every room, as if all had been left."""
+        self.net.leave_all(reason)
+        self.close(reason)
+
     def ended(self, exc: Exception | None) -> None:
         """The socket is closed, by whomever."""
         if self.over:
