@@ -18,7 +18,7 @@ HOUSE = Path(__file__).parent.parent / "transports"
 FLOORS = {
     0: "errors events words english",  # the vocabulary: the standard library only
     1: "ports describe media xmpp.sharing xmpp.address xmpp.xml xmpp.read xmpp.write xmpp.room xmpp.disco xmpp.fence "  # pure
-    "bridges.*.address bridges.*.read bridges.*.write bridges.*.text bridges.*.session "
+    "xmpp.forms bridges.*.address bridges.*.read bridges.*.write bridges.*.text bridges.*.session "
     "bridges.irc.caps bridges.irc.channel bridges.irc.crowd bridges.irc.flow bridges.irc.inbound bridges.irc.isupport "
     "bridges.irc.numerics bridges.irc.replies",
     2: "gateway visitor post mailbox mailbox_in mailbox_out mailbox_seams tasks asking accounts contacts "  # asyncio, SQL, files

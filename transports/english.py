@@ -24,12 +24,11 @@ ENGLISH: Final[Mapping[str, str]] = {
     "form.jid": "This is no address like somebody@example.org.",
     "form.kept": "Leave it empty to keep what is set.",
     "form.left": "({count} more are not shown)",
-    "form.line": "This is one line only.",
-    "form.number": "This is a whole number.",
+    "form.line": "Only one line fits here.",
+    "form.number": "A whole number is needed here.",
     "form.required": "This is needed.",
-    "form.switch": "This is yes or no.",
+    "form.switch": "Yes or no is needed here.",
     "form.wrong": "This cannot be used.",
-    # forms
     # gate: what the gateway refuses by itself
     "gate.busy": "You have asked for too many things at once; wait for an answer first.",
     "gate.failed": "The gateway has failed at this; its log says why.",
