@@ -17,7 +17,8 @@ import sqlalchemy as sa
 from transports.errors import LegacyError
 from transports.store import database as module
 from transports.store import schema
-from transports.store.database import Database, NewerDatabaseError, StoreError, open_database
+from transports.store.database import Database, open_database
+from transports.store.errors import NewerDatabaseError, StoreError
 from transports.store.migrations import upgrade
 
 ONE = sa.text("SELECT 1")

@@ -23,6 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from transports.errors import LegacyError
 from transports.store import schema
+from transports.store.errors import NewerDatabaseError, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -34,12 +35,8 @@ BACKLOG: Final = 10_000
 BATCH: Final = 256
 
 
-class StoreError(Exception):
-    """The database cannot be used; the text says what to change."""
-
-
-class NewerDatabaseError(StoreError):
-    """The database was written by a newer Transports."""
+#: One connection for the one thread; no value of a statement in a log or in the text of an error.
+_ENGINE: Final[dict[str, Any]] = {"pool_size": 1, "max_overflow": 0, "hide_parameters": True}
 
 
 class _Work(NamedTuple):
@@ -147,7 +144,7 @@ async def open_database(url: str) -> Database:
 def _prepare(url: str) -> sa.Engine:
     try:
         parsed = sa.make_url(url)
-        engine = _sqlite(parsed) if parsed.get_backend_name() == "sqlite" else sa.create_engine(parsed, pool_size=1)
+        engine = _sqlite(parsed) if parsed.get_backend_name() == "sqlite" else sa.create_engine(parsed, **_ENGINE)
         try:
             with engine.begin() as connection:
                 _migrate(connection)
@@ -202,7 +199,7 @@ def _sqlite(url: sa.URL) -> sa.Engine:
             os.fchmod(descriptor, 0o600)
     finally:
         os.close(descriptor)
-    engine = sa.create_engine(url, pool_size=1, max_overflow=0, connect_args={"timeout": 5.0})
+    engine = sa.create_engine(url, connect_args={"timeout": 5.0}, **_ENGINE)
     sa.event.listen(engine, "connect", _configure)
     sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
     return engine

@@ -1,0 +1,150 @@
+"""Which stanza is which message of the far side: ids linked one to many, both ways, per user and contact.
+
+With them a receipt, a correction, a reaction or a reply finds its message (XEP-0184, 0308, 0424, 0444, 0461). Links are a
+convenience: what is too long or cannot be stored is left out, and they are forgotten after a month. Times are seconds since
+the epoch.
+"""
+
+from __future__ import annotations
+
+import time
+from asyncio import Future
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple
+
+import sqlalchemy as sa
+
+from transports.events import Address
+from transports.store.database import Database
+from transports.store.journal import Direction
+from transports.store.schema import links as table
+
+#: Seconds that a link is kept.
+KEEP: Final = 30 * 86400.0
+#: Links of one user with one bridge that survive a purge; the oldest go.
+MOST: Final = 20_000
+#: An id longer than this is not linked: nobody's ids are, and it is not ours to keep somebody's megabytes.
+LONGEST_ID: Final = 1000
+#: Ids that one message may have on the far side.
+MOST_IDS: Final = 100
+#: Characters of the text that are kept, for those who can only quote.
+EXCERPT: Final = 200
+
+_COLUMNS: Final = table.c
+_SELECT: Final = sa.select(
+    *(_COLUMNS.xmpp_id, _COLUMNS.far_id, _COLUMNS.direction, _COLUMNS.author, _COLUMNS.excerpt, _COLUMNS.created)
+)
+
+
+class Link(NamedTuple):
+    """direction: out, from XMPP to the far side; in. by: who sent it, the full JID (out) or the far side's name (in)."""
+
+    xmpp_id: str
+    far_id: str
+    direction: Direction
+    by: str
+    excerpt: str
+    created: float
+
+
+class Links:
+    """The links of one bridge."""
+
+    def __init__(self, database: Database, bridge: str, clock: Callable[[], float] = time.time) -> None:
+        self._database = database
+        self._bridge = bridge
+        self._clock = clock
+
+    def put(
+        self,
+        user: str,
+        address: Address,
+        xmpp_id: str,
+        far_ids: Sequence[str],
+        by: str = "",
+        excerpt: str = "",
+        direction: Direction = "out",
+    ) -> Future[None]:
+        """Link a stanza with what the far side calls it; no far id at all still remembers who said what.
+
+        Ids that are linked already stay as they are; more of them are added.
+        """
+        values = {
+            "bridge": self._bridge,
+            "owner": user,
+            "contact_kind": address.kind,
+            "contact_name": address.name,
+            "xmpp_id": xmpp_id,
+            "direction": direction,
+            "author": _clean(by[:LONGEST_ID]),
+            "excerpt": _clean(excerpt[:EXCERPT]),
+            "created": self._clock(),
+        }
+        fit = [far_id for far_id in dict.fromkeys(far_ids) if _fits(far_id)][:MOST_IDS] or [""]
+        same = (*self._where(user, address), _COLUMNS.xmpp_id == _clean(xmpp_id))
+
+        def work(connection: sa.Connection) -> None:
+            known = set(connection.execute(sa.select(_COLUMNS.far_id).where(*same)).scalars())
+            new = [far_id for far_id in fit if far_id not in known and (far_id or not known)]
+            if new and _fits(xmpp_id):
+                connection.execute(sa.insert(table), [{**values, "far_id": far_id} for far_id in new])
+
+        return self._database.run(work)
+
+    def far(self, user: str, address: Address, xmpp_id: str) -> Future[tuple[str, ...]]:
+        """What the far side calls a stanza, in the order of its parts; () when that is not known."""
+        query = sa.select(_COLUMNS.far_id).where(
+            *self._where(user, address), _COLUMNS.xmpp_id == _clean(xmpp_id), _COLUMNS.far_id != ""
+        )
+        return self._database.run(
+            lambda connection: tuple(connection.execute(query.order_by(_COLUMNS.seq)).scalars())
+        )
+
+    def xmpp(self, user: str, address: Address, far_id: str) -> Future[Link | None]:
+        """The stanza that a message of the far side is; of several the first, which corrections and reactions refer to."""
+        return self._first(user, address, _COLUMNS.far_id == _clean(far_id), _COLUMNS.far_id != "")
+
+    def known(self, user: str, address: Address, xmpp_id: str) -> Future[Link | None]:
+        """What is known of a stanza, with the first of its far ids."""
+        return self._first(user, address, _COLUMNS.xmpp_id == _clean(xmpp_id))
+
+    def purge(self, keep: float = KEEP, most: int = MOST) -> Future[None]:
+        """Forget links older than `keep` seconds, and all but the newest `most` of each user."""
+        bridged = _COLUMNS.bridge == self._bridge
+        old = self._clock() - keep
+        count = sa.func.count()
+        many = sa.select(_COLUMNS.owner).where(bridged).group_by(_COLUMNS.owner).having(count > most)
+
+        def work(connection: sa.Connection) -> None:
+            connection.execute(sa.delete(table).where(bridged, _COLUMNS.created < old))
+            for owner in list(connection.execute(many).scalars()):
+                of_owner = (bridged, _COLUMNS.owner == owner)
+                newest = sa.select(_COLUMNS.seq).where(*of_owner).order_by(_COLUMNS.seq.desc())
+                last = connection.execute(newest.offset(most).limit(1)).scalar()
+                connection.execute(sa.delete(table).where(*of_owner, _COLUMNS.seq <= last))
+
+        return self._database.run(work)
+
+    # ------------------------------------------------------------------------------------------------------------------
+
+    def _first(self, user: str, address: Address, *where: sa.ColumnElement[bool]) -> Future[Link | None]:
+        query = _SELECT.where(*self._where(user, address), *where).order_by(_COLUMNS.seq).limit(1)
+
+        def work(connection: sa.Connection) -> Link | None:
+            found: Any = connection.execute(query).first()
+            return None if found is None else Link(*found)
+
+        return self._database.run(work)
+
+    def _where(self, user: str, address: Address) -> tuple[sa.ColumnElement[bool], ...]:
+        contact = (_COLUMNS.contact_kind == address.kind, _COLUMNS.contact_name == address.name)
+        return (_COLUMNS.bridge == self._bridge, _COLUMNS.owner == user, *contact)
+
+
+def _fits(id: str) -> bool:
+    return 0 < len(id) <= LONGEST_ID and id == _clean(id)
+
+
+def _clean(text: str) -> str:
+    """`text` as every database takes it: no lone surrogates, no NUL."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "?")
