@@ -216,7 +216,7 @@ class Visitor:
             words = "You are not in this room; join it first."
             self.refuse("message", message, LegacyError("not-acceptable", words, type="cancel"))
         elif message.body is not None:
-            fields = (address, "", message.body, message.sender, message.id, message)
+            fields = (address, "", message.body, message.sender, message.id, message, None)
             self.session.do(tuple.__new__(Say, fields))  # as in `read.message`
         elif message.subject is not None:
             self.session.do(SetSubject(address, message.subject, message.sender, message.id, message))
