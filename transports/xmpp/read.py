@@ -31,7 +31,6 @@ _ENCRYPTED: Final = frozenset(
 _RICH: Final = frozenset(
     {
         f"{NS}thread",
-        "{http://jabber.org/protocol/chatstates}active",
         "{http://jabber.org/protocol/chatstates}composing",
         "{http://jabber.org/protocol/chatstates}gone",
         "{http://jabber.org/protocol/chatstates}inactive",
@@ -53,6 +52,8 @@ _RICH: Final = frozenset(
 )
 #: All that is read of a message; nothing else in it matters to anybody here.
 _READ: Final = _ENCRYPTED | _RICH | {_BODY, _SUBJECT, _ORIGIN}
+#: XEP-0085: beside words it only says that words are being said, and clients put it beside all of them.
+_ACTIVE: Final = "{http://jabber.org/protocol/chatstates}active"
 LANG: Final = "{http://www.w3.org/XML/1998/namespace}lang"
 
 
@@ -145,6 +146,8 @@ def message(stanza: Element) -> Message:
                 encrypted = True
             else:
                 rich = stanza
+    if body is None and rich is None and stanza.find(_ACTIVE) is not None:
+        rich = stanza
     kind = get("type", "normal")
     error = error_of(stanza) if kind == "error" else None
     to, language = parse(get("to", "")), get(LANG, "")
