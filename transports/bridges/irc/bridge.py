@@ -21,13 +21,13 @@ from irc.client_aio import AioReactor
 
 from transports.bridges.irc import address as irc_address
 from transports.bridges.irc.people import People
-from transports.bridges.irc.resolve import Resolver
 from transports.bridges.irc.wire import Link
 from transports.config import Irc, NetworkSettings
 from transports.describe import Description
 from transports.errors import LegacyError
 from transports.events import Address, Command, Failed, Join, Leave, Refused, Rename, Say, SetSubject
 from transports.ports import Accounts, Identity, LiveBridge, Outlet, Services
+from transports.resolve import Resolver
 from transports.words import say
 
 log = logging.getLogger(__name__)

@@ -16,9 +16,9 @@ from irc.client import Connection as BaseConnection
 from irc.client_aio import AioConnection, AioReactor, IrcProtocol
 from irc.connection import AioFactory
 
-from transports.bridges.irc.resolve import is_public
 from transports.config import NetworkSettings
 from transports.errors import LegacyError
+from transports.resolve import is_public
 
 #: Seconds for one attempt to connect to one address, TLS included.
 CONNECT_WITHIN: Final = 20.0

@@ -1,4 +1,4 @@
-"""Where an IRC server is: the look-up of its name, and which addresses users may reach.
+"""Where a server is: the look-up of its name, and which addresses users may reach.
 
 Users name servers as they like, so a name may be made to answer slowly, with a thousand addresses, or with one inside the
 operator's own network. The address that is judged is the address that is connected to.
@@ -13,6 +13,7 @@ from typing import Any, Final
 from weakref import WeakValueDictionary
 
 from transports.errors import LegacyError
+from transports.words import say
 
 #: Seconds that a look-up may take, and that one may wait for its turn.
 LOOKUP_WITHIN, TURN_WITHIN = 8.0, 30.0
@@ -23,6 +24,12 @@ ADDRESSES: Final = 8
 
 #: All of IPv6 that is given out (RFC 4291 2.4, IANA); what maps, translates or tunnels IPv4 lies outside, except 6to4.
 _GIVEN_OUT: Final = IPv6Network("2000::/3")
+#: This machine, and private networks (RFC 1918, 4193, 6598).
+_INSIDE: Final = tuple(
+    map(ip_network, ("127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"))
+)
+#: EC2's metadata over IPv6; over IPv4 it is link-local.
+_CREDENTIALS: Final = ip_address("fd00:ec2::254")
 #: 6to4, and 192.0.0.0/24, of which Python has refused only parts.
 _SPECIAL: Final = tuple(map(ip_network, ("2002::/16", "192.88.99.0/24", "192.0.0.0/24")))
 
@@ -33,8 +40,8 @@ class Resolver:
     Nothing stops the system's resolver once it runs, so a look-up has its place until it ends, not while somebody waits.
     """
 
-    def __init__(self) -> None:
-        self._places = asyncio.Semaphore(AT_ONCE)
+    def __init__(self, at_once: int = AT_ONCE) -> None:
+        self._places = asyncio.Semaphore(at_once)
         self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
         self._running: dict[asyncio.Future[Any], asyncio.Semaphore] = {}
 
@@ -47,7 +54,7 @@ class Resolver:
             async with asyncio.timeout(TURN_WITHIN):
                 await self._take(turn)
         except TimeoutError:
-            words = f"The gateway is looking up too many names; {host} has to wait."
+            words = say("irc.too-many-names", host=host)
             raise LegacyError("resource-constraint", words, retry_after=60) from None
         found = await self._look_up(turn, host)
         if isinstance(found, LegacyError):
@@ -70,10 +77,10 @@ class Resolver:
         try:
             found = await asyncio.wait_for(asyncio.shield(running), LOOKUP_WITHIN)
         except TimeoutError:
-            return LegacyError("remote-server-timeout", f"The name {host} cannot be looked up now.", retry_after=60)
+            return LegacyError("remote-server-timeout", say("irc.slow-look-up", host=host), retry_after=60)
         except (OSError, ValueError) as error:  # ValueError: no name that DNS could hold
             error.with_traceback(None)  # the look-up keeps its error, and with it the frames of whoever waited
-            return LegacyError("remote-server-not-found", f"There is no server called {host}.")
+            return LegacyError("remote-server-not-found", say("irc.no-server", host=host))
         return list(dict.fromkeys(str(entry[4][0]) for entry in found))[:ADDRESSES]
 
     def _ended(self, running: asyncio.Future[Any]) -> None:
@@ -100,3 +107,14 @@ def is_public(address: str) -> bool:
             return False
     unfit = ip.is_multicast or ip.is_reserved or ip.is_unspecified or any(ip in network for network in _SPECIAL)
     return ip.is_global and not unfit
+
+
+def is_inside(address: str) -> bool:
+    """Whether `address` is this machine or one of a private network: there the operator may send us, users may not.
+
+    Link-local addresses are never among them, nor where clouds keep a machine's credentials.
+    """
+    ip: IPv4Address | IPv6Address = ip_address(address.partition("%")[0])
+    if isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None:
+        ip = ip.ipv4_mapped
+    return any(ip in network for network in _INSIDE) and ip != _CREDENTIALS

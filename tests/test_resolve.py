@@ -10,12 +10,12 @@ import pytest
 
 from tests.bridges.irc.scene import BY
 from tests.far import Nobody
-from transports.bridges.irc import resolve
+from transports import resolve
 from transports.bridges.irc.bridge import IrcBridge
-from transports.bridges.irc.resolve import ADDRESSES, AT_ONCE, Resolver, is_public
 from transports.config_models import Irc
 from transports.errors import LegacyError
 from transports.events import Address, Fact, Join, Refused
+from transports.resolve import ADDRESSES, AT_ONCE, Resolver, is_inside, is_public
 
 
 @pytest.mark.parametrize(
@@ -65,6 +65,18 @@ def test_addresses_that_users_may_not_reach(address: str) -> None:
 )
 def test_addresses_that_users_may_reach(address: str) -> None:
     assert is_public(address)
+
+
+INSIDE = "127.0.0.1 ::1 10.0.0.1 172.16.0.1 192.168.1.1 100.64.0.1 fd00::1 ::ffff:10.0.0.1"
+NOWHERE = (
+    "169.254.169.254 ::ffff:169.254.169.254 64:ff9b::a9fe:a9fe 2002:a9fe:a9fe::1 fe80::1 fe80::1%eth0 fd00:ec2::254 0.0.0.0 :: "
+    "224.0.0.1 ff02::1 240.0.0.1 255.255.255.255 fec0::1 2001:db8::1 8.8.8.8"
+)
+
+
+@pytest.mark.parametrize(("address", "inside"), [*((a, True) for a in INSIDE.split()), *((a, False) for a in NOWHERE.split())])
+def test_addresses_within_that_the_operator_may_send_us_to(address: str, inside: bool) -> None:
+    assert is_inside(address) is inside
 
 
 class Names:
