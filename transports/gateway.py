@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Protocol, TypeAlias, cast
 
 from transports.errors import LegacyError
-from transports.events import Address, Say, SetSubject
+from transports.events import Address, ContactFact, Say, SetSubject
 from transports.ports import Bridge, Identity, LiveBridge
 from transports.visitor import FATAL, Visitor
 from transports.words import say
@@ -95,6 +95,10 @@ class Desk(Protocol):
         """Whether `user` (bare JID) must register before anything else works."""
         ...
 
+    def tell(self, user: str, fact: ContactFact) -> None:
+        """What a bridge knows of contacts."""
+        ...
+
     def later(self, iq: Iq, answer: Awaitable[str]) -> None:
         """Answer an iq when its service has an answer: its payload, or a LegacyError."""
         ...
@@ -168,8 +172,7 @@ class Wing:
                 self._refuse("message", message, self._forbidden(self.bridge.domain))
             return
         if message.encrypted:
-            words = "This gateway cannot read encrypted messages, and neither can those behind it. Turn encryption off here."
-            self._refuse("message", message, LegacyError("not-acceptable", words))
+            self._refuse("message", message, LegacyError("not-acceptable", say("gate.encrypted")))
             return
         if message.body is None and (message.subject is None or message.type != "groupchat"):
             return
@@ -198,16 +201,16 @@ class Wing:
         if command not in self.bridge.can(address):
             if self.desk is not None and self.desk.words(message, address):
                 return
-            raise LegacyError("service-unavailable", "Messages to this address go nowhere.")
+            raise LegacyError("service-unavailable", say("gate.nowhere"))
         limit = self.bridge.max_text(address)
         if len(message.body or message.subject or "") > limit:
-            raise LegacyError("not-acceptable", f"This message is too long; at most {limit} characters can be sent here.")
+            raise LegacyError("not-acceptable", say("gate.too-long", limit=limit))
         if message.type == "groupchat":
             if address.kind != "room" or message.to.resource:
-                raise LegacyError("bad-request", "Group messages go to a room's own address.")
+                raise LegacyError("bad-request", say("room.groupchat"))
             self.visitor(message.sender).says(message, address)
         elif address.kind == "room" and not message.to.resource:
-            raise LegacyError("not-acceptable", "This is a room; join it to speak there.")
+            raise LegacyError("not-acceptable", say("room.join"))
         else:
             self._registered(message.sender)
             if self.durable is not None:
@@ -271,9 +274,9 @@ class Wing:
                 visitor.leaves(presence, address)
         elif address.kind != "room":
             if presence.muc:
-                raise LegacyError("item-not-found", "This is not a room.")
+                raise LegacyError("item-not-found", say("room.none"))
         elif not presence.to.resource:
-            raise LegacyError("jid-malformed", "A nickname is missing: join the room as room@domain/nickname.")
+            raise LegacyError("jid-malformed", say("room.nameless"))
         else:
             self.visitor(presence.sender).joins(presence, address)
 
@@ -314,6 +317,8 @@ class Wing:
         if visitor is None:
             bridge = cast(LiveBridge, self.bridge)
             visitor = Visitor(user, bridge, self.door, self.ids, self.send, self.send_all)
+            if self.desk is not None:
+                visitor.contacts = self.desk.tell
             self.visitors[user] = visitor
             if self.paused:
                 visitor.session.pause()

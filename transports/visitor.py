@@ -16,6 +16,7 @@ from transports.errors import LegacyError
 from transports.events import (
     Address,
     Changed,
+    ContactFact,
     Corrected,
     Delivered,
     Displayed,
@@ -95,12 +96,17 @@ def _fits_a_resource(nick: str) -> bool:
         return False
 
 
+def _nobody(user: str, fact: ContactFact) -> None:
+    """Where facts of contacts go while nobody keeps them."""
+
+
 class Visitor:
     """`user` is a bare JID; `send` and `send_all` take finished stanzas."""
 
     __slots__ = (
         "allowance",
         "bridge",
+        "contacts",
         "counted",
         "door",
         "names",
@@ -129,6 +135,8 @@ class Visitor:
         self.send_all = send_all
         self.allowance = BURST
         self.counted = time.monotonic()
+        #: Who keeps contacts and their presence: the desk.
+        self.contacts: Callable[[str, ContactFact], None] = _nobody
         self.rooms: dict[Address, Room] = {}
         self.routes: dict[Address, Route] = {}
         self.session: Session = bridge.open(user, self)
@@ -386,9 +394,24 @@ class Visitor:
         inviter = self.jid(self.bridge.person(fact.room, fact.nick)) if fact.nick else room
         self.send(write.invitation(self.door, room, self.user, inviter, fact.reason))
 
+    def _up(self, fact: Up) -> None:
+        self._standing(Seen(fact.server))
+
     def _down(self, fact: Down) -> None:
         if fact.error is not None:
             self._announce(fact.server, fact.error.text)
+        self._standing(Seen(fact.server, "unavailable", fact.error.text if fact.error is not None else ""))
+
+    def _standing(self, fact: Seen) -> None:
+        """How a server is there, and with it the gateway."""
+        service = self.bridge.address("")
+        if fact.contact != service:
+            self.contacts(self.user, fact)
+        show, text = self.bridge.status(self.user)
+        self.contacts(self.user, Seen(service, show, text))
+
+    def _of_a_contact(self, fact: ContactFact) -> None:
+        self.contacts(self.user, fact)
 
     def _nothing(self, fact: Fact) -> None:
         """Facts that no client sees yet."""
@@ -421,10 +444,9 @@ _FACTS: Final[dict[type, Callable[[Visitor, Any], None]]] = {
     SubjectSet: Visitor._subject_set,
     Notice: Visitor._notice,
     Invited: Visitor._invited,
-    Up: Visitor._nothing,
+    Up: Visitor._up,
     Down: Visitor._down,
     # as XMPP shows them: with the bridge that first tells them
     **dict.fromkeys((Corrected, Retracted, Reacted, Sent, Typing, Displayed, Delivered, Undelivered), Visitor._nothing),
-    # the desk's
-    **dict.fromkeys((Known, Seen, Changed, Forgotten), Visitor._nothing),
+    **dict.fromkeys((Known, Seen, Changed, Forgotten), Visitor._of_a_contact),
 }

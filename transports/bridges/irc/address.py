@@ -58,21 +58,21 @@ def parse(name: str, fixed: str = "", chantypes: str = CHANTYPES) -> Address:
         return SERVICE
     target, percent, host = name.rpartition("%")
     if not percent and name[0] in chantypes:
-        raise LegacyError("jid-malformed", f"Which server? Write {name}%irc.example.org, with the server's own name.")
+        raise LegacyError("jid-malformed", say("irc.which-server", name=name))
     if not is_server(host):
-        raise LegacyError("jid-malformed", f"“{host}” is not the name of an IRC server.")
+        raise LegacyError("jid-malformed", say("irc.bad-server", host=host))
     if host[-1] == ".":  # DNS would find it, but one network under two names is two: limits, passwords, rooms
-        raise LegacyError("jid-malformed", f"Write {name[:-1]}, without the dot at the end.")
+        raise LegacyError("jid-malformed", say("irc.bad-dot", name=name[:-1]))
     return _target(name, target, chantypes) if percent else Address("server", host)
 
 
 def _target(name: str, target: str, chantypes: str) -> Address:
     if not target or _UNFIT.search(target) or len(target.encode()) > MAX_NAME:
-        raise LegacyError("jid-malformed", "IRC has no channels or users of that name.")
+        raise LegacyError("jid-malformed", say("irc.bad-name"))
     if target[0] in chantypes:
         return Address("room", name)
     if target[0] == ":" or any(char in "!@*?" for char in target):
-        raise LegacyError("jid-malformed", "IRC has no users of that name.")
+        raise LegacyError("jid-malformed", say("irc.bad-user"))
     return Address("person", name)
 
 

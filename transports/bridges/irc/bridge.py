@@ -11,6 +11,7 @@ import hmac
 import logging
 import ssl
 import time
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache, partial
@@ -23,7 +24,7 @@ from transports.bridges.irc import address as irc_address
 from transports.bridges.irc.people import People
 from transports.bridges.irc.wire import Link
 from transports.config import Irc, NetworkSettings
-from transports.describe import Description
+from transports.describe import Description, Status
 from transports.errors import LegacyError
 from transports.events import Address, Command, Failed, Join, Leave, Refused, Rename, Say, SetSubject
 from transports.ports import Accounts, Identity, LiveBridge, Outlet, Services
@@ -97,17 +98,17 @@ class IrcSession:
         elif link is not None:
             link.net.do(command, link.loop.time())
         elif not isinstance(command, Leave):
-            words = f"You are not connected to {server}; join one of its channels first."
+            words = say("irc.unconnected", server=server)
             of = cast(Say | Rename | SetSubject, command)
             self.outlet.tell(Failed(of, LegacyError("recipient-unavailable", words, type="cancel")))
 
     def _join(self, command: Join, server: str, link: Link | None) -> None:
         limits = self.bridge.settings.limits
         if link is None and len(self.links) >= limits.networks:
-            words = f"You are on {len(self.links)} IRC networks already, and this gateway allows no more."
+            words = say("irc.too-many-networks", count=len(self.links))
             self.outlet.tell(Refused(command.room, LegacyError("resource-constraint", words)))
         elif link is not None and not link.net.takes(command.room, limits.channels):
-            words = f"You are in {limits.channels} channels of {server} already, and this gateway allows no more."
+            words = say("irc.too-many-channels", count=limits.channels, server=server)
             self.outlet.tell(Refused(command.room, LegacyError("resource-constraint", words)))
         else:
             if link is None:
@@ -179,8 +180,8 @@ class IrcBridge(LiveBridge):
             case "person":
                 return Identity("client", "pc", irc_address.split(address, self.fixed)[0])
             case "server":
-                return Identity("conference", "irc", f"IRC server {irc_address.split(address, self.fixed)[1]}")
-        return Identity("conference", "irc", "IRC gateway")
+                return Identity("conference", "irc", say("irc.server-name", server=irc_address.split(address, self.fixed)[1]))
+        return Identity("conference", "irc", say("irc.gateway"))
 
     def max_text(self, address: Address) -> int:
         return MAX_TEXT
@@ -195,6 +196,17 @@ class IrcBridge(LiveBridge):
             raise LegacyError("item-not-found", say("irc.which", name=word or "nick"))
         return address
 
+    def status(self, user: str) -> Status:
+        names = sorted(link.settings.name for link in self.links_of(user) if link.net.ready)
+        return Status("", say("irc.status", servers=", ".join(names[:5])) if names else say("irc.status-none"))
+
+    def presence(self, user: str, address: Address) -> Status:
+        """A server one is connected to is there; so is somebody one shares a channel with. Of others IRC says nothing unasked."""
+        target, server = irc_address.split(address, self.fixed)
+        links = [link for link in self.links_of(user) if link.settings.name == server and link.net.ready]
+        there = bool(links) and (not target or links[0].sees(target))
+        return Status("" if there else "unavailable")
+
     def links_of(self, user: str) -> list[Link]:
         """A user's connections."""
         session = self._sessions.get(user)
@@ -207,12 +219,15 @@ class IrcBridge(LiveBridge):
     async def start(self) -> None:
         self._beat = asyncio.create_task(self._tick())
 
+    def connections(self) -> Counter[str]:
+        return Counter(link.settings.name for link in self.links if link.net.nick)
+
     async def stop(self) -> None:
         if self._beat is not None:
             self._beat.cancel()
             await asyncio.gather(self._beat, return_exceptions=True)
         for link in list(self.links):
-            link.close("The gateway is stopping.")
+            link.close(say("irc.stopping"))
         await asyncio.sleep(0)
 
     # Links --------------------------------------------------------------------------------------------------------

@@ -16,10 +16,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 from transports.bridges.irc import write
-from transports.bridges.irc.numerics import LOGIN_ERRORS, NICK_ERRORS, error_for
+from transports.bridges.irc.numerics import LOGIN_ERRORS, NICK_ERRORS, error_for, said_by_server
 from transports.bridges.irc.read import Line
 from transports.bridges.irc.text import strip_formatting
 from transports.errors import LegacyError
+from transports.words import say
 
 #: Bytes of names in one CAP REQ; the answer repeats them behind a longer prefix.
 MAX_REQUEST: Final = 400
@@ -28,8 +29,8 @@ MAX_TOKEN: Final = 500
 #: sasl-3.1: base64 goes in pieces of this size; a last piece of exactly this size is followed by an empty one.
 SASL_CHUNK: Final = 400
 
-_NO_SASL: Final = "This server does not offer to log in to an account (SASL)."
-_NO_TLS: Final = "The connection is not encrypted (TLS), so the password was not sent."
+_NO_SASL: Final = say("irc.no-account")
+_NO_TLS: Final = say("irc.no-tls")
 
 
 class Registration:
@@ -91,14 +92,14 @@ class Registration:
         if (self._password or self._sasl) and not self._plain_allowed:
             return self._fail(LegacyError("not-authorized", _NO_TLS))
         if self._sasl and any("\0" in part or not part for part in self._sasl):
-            return self._fail(LegacyError("not-acceptable", "An account needs a name and a password, without NUL."))
+            return self._fail(LegacyError("not-acceptable", say("irc.bad-account")))
         try:
             lines = [write.cap("LS", "302")]
             if self._password:
                 lines.append(write.pass_(self._password))
             return [*lines, write.nick(self.nick), write.user(*self._identity)]
         except write.BadLine as error:
-            return self._fail(LegacyError("not-acceptable", f"This cannot be sent to an IRC server: {error}."))
+            return self._fail(LegacyError("not-acceptable", say("irc.bad-line", error=str(error))))
 
     def retry(self, nick: str) -> list[str]:
         """Go on with another nick after `nick_refused`. Raises write.BadLine."""
@@ -278,14 +279,10 @@ def closing_error(words: str) -> LegacyError:
     """The error for the server's ERROR line, which has no number: read from its words."""
     said = strip_formatting(words)[:300]
     if _BANNED.search(said):
-        return LegacyError("forbidden", f"You are banned from this server. (The server says: {said})")
+        return LegacyError("forbidden", said_by_server(say("irc.banned"), said))
     if _TOO_MANY.search(said):
-        text = f"The server wants fewer connections. (The server says: {said})"
-        return LegacyError("resource-constraint", text, retry_after=60)
-    text = (
-        f"The server closed the connection. (The server says: {said})" if said else "The server closed the connection."
-    )
-    return LegacyError("service-unavailable", text, type="wait", retry_after=60)
+        return LegacyError("resource-constraint", said_by_server(say("irc.too-many-connections"), said), retry_after=60)
+    return LegacyError("service-unavailable", said_by_server(say("irc.closed"), said), type="wait", retry_after=60)
 
 
 _HANDLERS: Final[Mapping[str, Callable[[Registration, Line], list[str]]]] = {

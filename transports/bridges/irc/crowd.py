@@ -19,6 +19,7 @@ from transports.events import (
     Left,
     RoleSet,
 )
+from transports.words import Text, say
 
 #: A nick of so many characters is never too long, whatever they are.
 SHORT_NICK: Final = NICK_LIMIT // 4
@@ -61,12 +62,16 @@ def gone(net: Network, channel: Channel, nick: str, cause: Cause, reason: str, a
         for command in net.line.unqueue(channel.name):
             net.fail(command, error_for("442", [net.nick, channel.name, ""]))
         if not channel.entered:
-            words = (
-                f"You were put out of {channel.name}{f' by {actor}' if actor else ''}: {reason or 'no reason given'}"
-            )
-            net.refuse(channel, LegacyError("not-allowed", words))
+            net.refuse(channel, LegacyError("not-allowed", _put_out(channel.name, reason, actor)))
     if channel.entered:
         net.tell(Left(channel.address, (nick,), cause, reason, actor))
+
+
+def _put_out(channel: str, reason: str, actor: str) -> Text:
+    reason = reason or say("irc.no-reason")
+    if actor:
+        return say("irc.put-out-by", channel=channel, actor=actor, reason=reason)
+    return say("irc.put-out", channel=channel, reason=reason)
 
 
 def parted(net: Network, channel: Channel) -> None:

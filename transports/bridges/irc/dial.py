@@ -19,6 +19,7 @@ from irc.connection import AioFactory
 from transports.config import NetworkSettings
 from transports.errors import LegacyError
 from transports.resolve import is_public
+from transports.words import say
 
 #: Seconds for one attempt to connect to one address, TLS included.
 CONNECT_WITHIN: Final = 20.0
@@ -102,7 +103,7 @@ async def reach(
     look_up: Callable[[str], Awaitable[list[str]]],
 ) -> None:
     """Connect to the first port and address that answers. LegacyError when none does."""
-    last = LegacyError("remote-server-not-found", f"{settings.name} has no address.")
+    last = LegacyError("remote-server-not-found", say("irc.no-address", server=settings.name))
     addresses = await _addresses(settings, look_up)
     for port, encrypted in _ports(settings):
         for address in addresses:
@@ -121,8 +122,7 @@ async def _addresses(settings: NetworkSettings, look_up: Callable[[str], Awaitab
     if not settings.private_addresses:
         addresses = list(filter(is_public, addresses))
         if not addresses:
-            words = f"{settings.name} is on a private network; only the operator can open such a server to you."
-            raise LegacyError("not-allowed", words)
+            raise LegacyError("not-allowed", say("irc.private", server=settings.name))
     return addresses
 
 
@@ -146,7 +146,7 @@ def pin_error(settings: NetworkSettings, transport: asyncio.Transport) -> Legacy
     shown = hashlib.sha256(encrypted.getpeercert(True) or b"").hexdigest()
     if shown in settings.pin:
         return None
-    words = f"{settings.name} shows another certificate than the one that is pinned ({shown})."
+    words = say("irc.pin", server=settings.name, shown=shown)
     return LegacyError("policy-violation", words, type="cancel")
 
 
@@ -162,14 +162,14 @@ def _ports(settings: NetworkSettings) -> Iterator[tuple[int, bool]]:
 
 def _connect_error(settings: NetworkSettings, port: int, error: Exception) -> LegacyError:
     """What a failed attempt means to the person who wanted to join."""
-    where = f"{settings.name} (port {port})"
+    where = say("irc.where", server=settings.name, port=port)
     if isinstance(error, ssl.SSLCertVerificationError):
-        words = f"{where} shows a certificate that cannot be trusted: {error.verify_message}."
+        words = say("irc.certificate", where=where, reason=error.verify_message)
         return LegacyError("policy-violation", words, type="cancel")
     if isinstance(error, ssl.SSLError):
-        words = f"No encrypted connection to {where}: {error.reason or 'TLS failed'}."
+        words = say("irc.tls-failed", where=where, reason=error.reason or "TLS")
         return LegacyError("policy-violation", words, type="cancel")
     if isinstance(error, TimeoutError):
-        return LegacyError("remote-server-timeout", f"{where} does not answer.", retry_after=60)
+        return LegacyError("remote-server-timeout", say("irc.silent", where=where), retry_after=60)
     reason = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
-    return LegacyError("remote-server-timeout", f"{where} cannot be reached: {reason}.", retry_after=60)
+    return LegacyError("remote-server-timeout", say("irc.unreachable", where=where, reason=reason), retry_after=60)

@@ -37,6 +37,7 @@ from transports.events import (
     Subject,
     SubjectSet,
 )
+from transports.words import say
 
 #: Tokens of 005 that a server cannot change after its greeting.
 SETTLED: Final = frozenset({"CASEMAPPING", "CHANTYPES", "PREFIX"})
@@ -103,7 +104,7 @@ def _names_end(net: Network, line: Line, now: float) -> None:
     if channel.asked:
         net.tell(Entered(channel.address, net.nick, channel.members, channel.subject))
     else:
-        net.tell(Invited(channel.address, "", "The IRC server has put you into this channel."))
+        net.tell(Invited(channel.address, "", say("irc.moved-in")))
 
 
 def _kick(net: Network, line: Line, now: float) -> None:
@@ -144,7 +145,7 @@ def _mode(net: Network, line: Line, now: float) -> None:
         if letter == "b" and added:
             channel.ban = (line.source, argument, now)
     if shown and channel.entered and channel.asked:
-        net.tell(Notice(channel.address, f"{actor} set mode {', '.join(shown)}"))
+        net.tell(Notice(channel.address, say("irc.mode", nick=actor, modes=", ".join(shown))))
 
 
 def _invite(net: Network, line: Line, now: float) -> None:
@@ -154,12 +155,12 @@ def _invite(net: Network, line: Line, now: float) -> None:
 
 def _away(net: Network, line: Line, now: float) -> None:
     """301: told once per text, not once per message."""
-    nick, words = line.params[1], plain(line.params[2]) if len(line.params) > 2 else ""
-    if net.away.get(nick) != words:
+    nick, reason = line.params[1], plain(line.params[2]) if len(line.params) > 2 else ""
+    if net.away.get(nick) != reason:
         if len(net.away) > 500:
             net.away.clear()
-        net.away[nick] = words
-        net.tell(Notice(irc_address.person(nick, net.server, net.fixed), f"{nick} is away: {words}"))
+        net.away[nick] = reason
+        net.tell(Notice(irc_address.person(nick, net.server, net.fixed), say("irc.away", nick=nick, reason=reason)))
 
 
 def _host_is(net: Network, line: Line, now: float) -> None:
@@ -221,8 +222,8 @@ def _error_numeric(net: Network, line: Line) -> bool:
 
 def _target_of_first(net: Network) -> str:
     """Numerics that name no target are about the oldest message on its way."""
-    say = net.awaiting[0][0]
-    return say.nick or irc_address.split(say.to, net.fixed)[0]
+    first = net.awaiting[0][0]
+    return first.nick or irc_address.split(first.to, net.fixed)[0]
 
 
 _CHATTER: Final = (

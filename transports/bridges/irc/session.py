@@ -38,6 +38,7 @@ from transports.events import (
     SetSubject,
     Up,
 )
+from transports.words import say
 
 #: Seconds from the socket write to the confirmation; after that the message counts as lost (architecture: promises).
 CONFIRM_WITHIN: Final = 30.0
@@ -175,7 +176,7 @@ class Network:
             self.joins[command.room] = (command, now)
             return
         if not self.isupport.is_channel(name):
-            words = f"{name} is no channel on {self.server}."
+            words = say("irc.no-channel", name=name, server=self.server)
             self.tell(Refused(command.room, LegacyError("item-not-found", words)))
             return
         channel = self.find(name)
@@ -231,9 +232,7 @@ class Network:
             for name in names:
                 channel = self.find(name)
                 if channel is not None:
-                    self.refuse(
-                        channel, LegacyError("resource-constraint", "Too much waits to be sent to IRC already.")
-                    )
+                    self.refuse(channel, LegacyError("resource-constraint", say("irc.full")))
 
     def _leave(self, command: Leave) -> None:
         self.joins.pop(command.room, None)
@@ -242,7 +241,7 @@ class Network:
         if channel is None:
             return
         for command_lost in self.line.unqueue(channel.name):
-            self.fail(command_lost, LegacyError("recipient-unavailable", "You left the channel before this was sent."))
+            self.fail(command_lost, LegacyError("recipient-unavailable", say("irc.left")))
         self._part(channel, command.reason)
 
     def _part(self, channel: Channel, reason: str) -> None:
@@ -263,20 +262,20 @@ class Network:
         self.renames.append(command)
         if not self.line.queue("", [line]):
             self.renames.pop()
-            self.tell(Failed(command, LegacyError("resource-constraint", "Too much waits to be sent to IRC already.")))
+            self.tell(Failed(command, LegacyError("resource-constraint", say("irc.full"))))
         else:
             self.unsure.append((command, now))
 
     def _say(self, command: Say) -> None:
         if len(self.awaiting) >= AWAITING_LIMIT:
-            words = f"{self.server} does not answer; try again in a minute."
+            words = say("irc.unanswered", server=self.server)
             self.tell(Failed(command, LegacyError("resource-constraint", words, retry_after=60)))
             return
         target = command.nick or irc_address.split(command.to, self.fixed)[0]
         if not command.nick and command.to.kind == "room":
             channel = self.by_name.get(target) or self.find(target)
             if channel is None or not channel.entered:
-                self.tell(Failed(command, LegacyError("not-acceptable", "You are not in this channel.")))
+                self.tell(Failed(command, LegacyError("not-acceptable", say("irc.not-in"))))
                 return
             target = channel.name
             text = command.text
@@ -288,30 +287,29 @@ class Network:
             pieces = irc_text.utterances(command.text, target, self.prefix)
             lines = [write.privmsg(target, piece) for piece in pieces]
         except write.BadLine:
-            self.tell(Failed(command, LegacyError("not-acceptable", f"IRC cannot deliver to “{target}”.")))
+            self.tell(Failed(command, LegacyError("not-acceptable", say("irc.unfit", target=target))))
             return
         if not lines:
-            self.tell(Failed(command, LegacyError("not-acceptable", "There is no text in this message.")))
+            self.tell(Failed(command, LegacyError("not-acceptable", say("irc.empty"))))
             return
         if not self.line.queue(target, lines, command):
             self._full(command)
 
     def _full(self, command: Say) -> None:
-        words = "Too much waits to be sent to IRC already; try again in a minute."
-        self.tell(Failed(command, LegacyError("resource-constraint", words, retry_after=60)))
+        self.tell(Failed(command, LegacyError("resource-constraint", say("irc.full"), retry_after=60)))
 
     def _set_subject(self, command: SetSubject) -> None:
         name, _ = irc_address.split(command.room, self.fixed)
         channel = self.find(name)
         if channel is None or not channel.entered:
-            self.tell(Failed(command, LegacyError("not-acceptable", "You are not in this channel.")))
+            self.tell(Failed(command, LegacyError("not-acceptable", say("irc.not-in"))))
             return
         limit = min(self.isupport.topiclen or 390, 390, LINE_LIMIT - len(f"TOPIC {channel.name} :".encode()))
         line = write.topic(channel.name, _one_line(command.text, limit))
         channel.topics.append(command)
         if not self.line.queue(channel.name, [line], command):
             channel.topics.remove(command)
-            self.tell(Failed(command, LegacyError("resource-constraint", "Too much waits to be sent to IRC already.")))
+            self.tell(Failed(command, LegacyError("resource-constraint", say("irc.full"))))
 
     # The connection's life ----------------------------------------------------------------------------------------
 
@@ -358,6 +356,10 @@ class Network:
                 self.tell(Refused(channel.address, error))
         self.tell(Down(irc_address.server(self.server, self.fixed), error if was_up else None))
 
+    def seen(self) -> frozenset[str]:
+        """The nicks of all who are in channels of ours, folded."""
+        return frozenset(self.isupport.fold(nick) for channel in self.channels.values() for nick in channel.members)
+
     def leave_all(self, reason: str) -> None:
         """The user leaves the server: who waits to come in is told, too."""
         self.refuse_all(LegacyError("recipient-unavailable", reason, type="cancel"))
@@ -368,9 +370,9 @@ class Network:
 
     def abandon(self, error: LegacyError) -> None:
         """The connection ends: what the server has not confirmed may not have arrived."""
-        unsent = LegacyError(error.condition, f"It may not have been delivered: {error.text}", type="wait", certain=False)
+        unsent = LegacyError(error.condition, say("irc.unsure", why=error.text), type="wait", certain=False)
         topics = [topic for channel in self.channels.values() for topic in channel.topics]
-        lost: list[Say | SetSubject | Rename] = [*(say for say, _ in self.awaiting), *topics, *self.renames]
+        lost: list[Say | SetSubject | Rename] = [*(said for said, _ in self.awaiting), *topics, *self.renames]
         for command in lost:
             self.tell(Failed(command, unsent))
         self.awaiting.clear()
@@ -431,24 +433,23 @@ class Network:
         if self.spoiled.get(folded, 0):  # another line of a message that has failed already
             self.spoiled[folded] -= 1
             return True
-        for index, (say, _) in enumerate(self.awaiting):
-            name = say.nick or irc_address.split(say.to, self.fixed)[0]
+        for index, (sent, _) in enumerate(self.awaiting):
+            name = sent.nick or irc_address.split(sent.to, self.fixed)[0]
             if self.isupport.fold(name) == folded:
                 del self.awaiting[index]
                 if index < self.covered:
                     self.covered -= 1
-                self.spoiled[folded] = len(irc_text.utterances(say.text, name, self.prefix)) - 1
-                self.tell(Failed(say, error))
+                self.spoiled[folded] = len(irc_text.utterances(sent.text, name, self.prefix)) - 1
+                self.tell(Failed(sent, error))
                 return True
         return False
 
     def tick(self, now: float) -> None:
         """Once a second: give up on messages and joins that were never answered."""
         while self.awaiting and now - self.awaiting[0][1] > CONFIRM_WITHIN:
-            say, _ = self.awaiting.popleft()
+            lost, _ = self.awaiting.popleft()
             self.covered = max(0, self.covered - 1)
-            words = "IRC has not confirmed this message; it may be lost."
-            self.tell(Failed(say, LegacyError("remote-server-timeout", words, certain=False)))
+            self.tell(Failed(lost, LegacyError("remote-server-timeout", say("irc.unconfirmed"), certain=False)))
         if not self.awaiting:
             self.fence = ""
         while self.unsure and now - self.unsure[0][1] > CONFIRM_WITHIN:
@@ -458,7 +459,7 @@ class Network:
             for room, (_, since) in list(self.joins.items()):
                 if now - since > JOIN_WITHIN:
                     channel = self.find(irc_address.split(room, self.fixed)[0])
-                    error = LegacyError("remote-server-timeout", f"{self.server} has not answered the request to join.")
+                    error = LegacyError("remote-server-timeout", say("irc.slow-join", server=self.server))
                     if channel is not None and channel.present:  # only the names did not come: a new try has to join anew
                         self._part(channel, "")
                         self.tell(Refused(room, error))
@@ -477,7 +478,7 @@ class Network:
             if self.isupport.fold(command.nick) == self.isupport.fold(self.nick):
                 self.tell(Echoed((command,)))
             else:
-                words = f"{self.server} has not answered the request for another nick."
+                words = say("irc.slow-nick", server=self.server)
                 self.tell(Failed(command, LegacyError("remote-server-timeout", words)))
 
     # The table of channels ----------------------------------------------------------------------------------------
@@ -544,11 +545,10 @@ def nick_line(nick: str) -> str:
     """The NICK line for what a user wants to be called; LegacyError when IRC has no such nicks."""
     try:
         if len(nick.encode(errors="replace")) > NICK_LIMIT:
-            raise LegacyError("not-acceptable", f"No nickname on IRC is longer than {NICK_LIMIT} bytes.")
+            raise LegacyError("not-acceptable", say("irc.nick-long", most=NICK_LIMIT))
         return write.nick(nick)
     except write.BadLine:
-        words = f"IRC has no nicknames like “{nick}”: no spaces or control characters, and not empty."
-        raise LegacyError("not-acceptable", words) from None
+        raise LegacyError("not-acceptable", say("irc.bad-nick", nick=nick)) from None
 
 
 def _unfit(name: str, key: str) -> str:
@@ -556,11 +556,11 @@ def _unfit(name: str, key: str) -> str:
     try:
         write.join(name, key)
     except write.BadLine:
-        return f"{name} cannot be joined: neither a channel nor its key may hold spaces, commas or control characters."
+        return say("irc.channel-unfit", name=name)
     if len(name.encode()) > irc_address.MAX_NAME:
-        return "The name of this channel is too long for IRC."
+        return say("irc.channel-long")
     if len(key.encode()) > KEY_LIMIT:
-        return f"The key for {name} is too long for IRC."
+        return say("irc.key-long", name=name)
     return ""
 
 

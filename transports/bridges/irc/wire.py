@@ -25,6 +25,7 @@ from transports.bridges.irc.session import CROWD_LIMIT, Network, nick_line
 from transports.config import NetworkSettings
 from transports.errors import LegacyError
 from transports.events import Fact, Join, Say, SetSubject
+from transports.words import say
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,8 @@ UNSENT_LIMIT: Final = 1_000_000
 ANSWERS_HELD: Final = 500
 #: Bytes from the server after which the members are counted again.
 WEIGH_EVERY: Final = 256 * 1024
+#: Seconds for which it holds who is in our channels, for questions about a contact's presence.
+LOOK_AGAIN: Final = 10.0
 #: Capabilities that this version understands.
 WANTED: Final = frozenset({"multi-prefix", "server-time"})
 
@@ -62,6 +65,7 @@ class Link:
         "buffer",
         "choked",
         "connection",
+        "crowd",
         "fenced",
         "flow",
         "heard",
@@ -122,6 +126,7 @@ class Link:
         self.since = self.heard = self.fenced = self.loop.time()
         self.pinged = False
         self.unweighed = 0
+        self.crowd: tuple[float, frozenset[str]] | None = None
 
     # Commands -----------------------------------------------------------------------------------------------------
 
@@ -154,13 +159,13 @@ class Link:
             async with asyncio.timeout(REACH_WITHIN):
                 await reach(self.connection, self.settings, self.tls, self.look_up)
         except TimeoutError:
-            words = f"{self.settings.name} could not be reached in time, at none of its addresses."
+            words = say("irc.unreached", server=self.settings.name)
             self._fail(LegacyError("remote-server-timeout", words, retry_after=60))
         except LegacyError as error:
             self._fail(error.with_traceback(None))  # it holds this frame, and with it the link
         except Exception:
             log.exception("connecting to %s failed", self.settings.name)
-            self._fail(LegacyError("internal-server-error", "The gateway failed to connect; its log says why."))
+            self._fail(LegacyError("internal-server-error", say("irc.failed")))
 
     def made(self, transport: asyncio.Transport) -> None:
         """The socket is open, encrypted if it is to be. Nothing is written or read before the certificate is checked."""
@@ -238,9 +243,7 @@ class Link:
         """Members are what a server can make us hold most of; each of them costs it a few bytes."""
         self.unweighed = 0
         if self.net.crowd > CROWD_LIMIT:
-            words = (
-                f"The channels on {self.settings.name} have more than {CROWD_LIMIT} members, too many for this gateway."
-            )
+            words = say("irc.crowd", server=self.settings.name, most=CROWD_LIMIT)
             self._fail(LegacyError("resource-constraint", words))
 
     def _settle(self) -> None:
@@ -292,7 +295,7 @@ class Link:
             return
         out = self.out
         if self.choked and transport.get_write_buffer_size() > UNSENT_LIMIT:  # and what is in `out` cannot wait
-            words = f"{self.settings.name} does not read what is sent to it."
+            words = say("irc.stuck", server=self.settings.name)
             self._fail(LegacyError("remote-server-timeout", words, retry_after=60))
             return
         if not self.choked and self.net.ready:
@@ -334,7 +337,7 @@ class Link:
         if self.held:
             self.heard = now  # it is we who do not listen
         if now - self.heard > DEAD:
-            self._fail(LegacyError("remote-server-timeout", f"{self.settings.name} no longer answers."))
+            self._fail(LegacyError("remote-server-timeout", say("irc.dead", server=self.settings.name)))
         elif now - self.heard > QUIET and not self.pinged:
             self.pinged = True
             self.write(write.ping("alive"))
@@ -347,7 +350,7 @@ class Link:
         if self.net.idle:
             self.close("")
         else:
-            words = f"{self.settings.name} did not finish its greeting in time."
+            words = say("irc.greeting", server=self.settings.name)
             self._fail(LegacyError("remote-server-timeout", words))
 
     def pause(self) -> None:
@@ -391,7 +394,14 @@ class Link:
             self.out.extend([write.quit(reason), ""])
             transport.write("\r\n".join(self.out).encode(errors="replace"))
         self._end()
-        self.net.abandon(LegacyError("remote-server-timeout", reason or "The connection to IRC was closed."))
+        self.net.abandon(LegacyError("remote-server-timeout", reason or say("irc.ended")))
+
+    def sees(self, nick: str) -> bool:
+        """Whether somebody of that nick shares a channel with us; of large channels it is looked up once in a while."""
+        now = self.loop.time()
+        if self.crowd is None or now - self.crowd[0] > LOOK_AGAIN:
+            self.crowd = (now, self.net.seen())
+        return self.net.isupport.fold(nick) in self.crowd[1]
 
     def leave(self, reason: str) -> None:
         """The user wants to go: out of every room, as if all had been left."""
@@ -406,8 +416,7 @@ class Link:
         if self.net.last_error:
             error = closing_error(self.net.last_error)
         else:
-            cause = f" ({exc})" if exc is not None else ""
-            words = f"The connection to {name} was lost{cause}."
+            words = say("irc.lost", server=name) if exc is None else say("irc.lost-because", server=name, reason=str(exc))
             error = LegacyError("remote-server-timeout", words, retry_after=60)
         self._fail(error)
 
@@ -423,7 +432,7 @@ class Link:
         task, self.task = self.task, None
         if task is not None and task is not asyncio.current_task():
             task.cancel()
-        error = LegacyError("remote-server-timeout", "The connection to IRC ended before this was sent.")
+        error = LegacyError("remote-server-timeout", say("irc.unsent"))
         try:
             for command in self.flow.clear():
                 self.net.fail(command, error)
