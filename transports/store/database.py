@@ -24,6 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from transports.errors import LegacyError
 from transports.store import schema
 from transports.store.errors import NewerDatabaseError, StoreError
+from transports.words import say
 
 log = logging.getLogger(__name__)
 
@@ -71,9 +72,7 @@ class Database:
         if self._closed:
             future.set_exception(StoreError("the database is closed"))
         elif len(self._waiting) >= BACKLOG:
-            future.set_exception(
-                LegacyError("resource-constraint", "The gateway's disk does not keep up.", retry_after=60)
-            )
+            future.set_exception(LegacyError("resource-constraint", say("queue.disk"), retry_after=60))
         else:
             self._waiting.append(_Work(call, future))
             if self._idle.is_set():

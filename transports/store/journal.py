@@ -31,6 +31,7 @@ from transports.store.database import Database
 from transports.store.ids import Ids
 from transports.store.payload import Message, dump, load
 from transports.store.schema import journal as table
+from transports.words import say
 
 Direction = Literal["in", "out"]
 
@@ -107,7 +108,7 @@ class Journal:
             if stored_key is not None and _known(connection, self._where(direction), stored_key):
                 return None
             if _open_rows(connection, self._where(direction, owner)) >= cap:
-                raise LegacyError("resource-constraint", "Too many messages wait for this user.", retry_after=300)
+                raise LegacyError("resource-constraint", say("queue.full"), retry_after=300)
             inserted = connection.execute(_INSERT, values).inserted_primary_key
             assert inserted is not None
             return Row(inserted[0], id, owner, contact, event, "queued", 0, now, now, "")

@@ -14,6 +14,7 @@ from transports.errors import LegacyError
 from transports.events import Address, Say
 from transports.gateway import Service, Wing
 from transports.ports import Identity
+from transports.words import say
 from transports.xmpp import disco
 from transports.xmpp.address import from_resource, jid_of
 from transports.xmpp.read import Iq
@@ -52,7 +53,7 @@ def info(wing: Wing, iq: Iq) -> str:
     address = wing.address(iq.to.local)
     node = iq.payload.get("node", "") if iq.payload is not None else ""
     if node == _NICK_NODE and address.kind == "room":
-        raise LegacyError("feature-not-implemented", "No nickname is reserved here.")  # XEP-0045 7.12
+        raise LegacyError("feature-not-implemented", say("room.unreserved"))  # XEP-0045 7.12
     place = _place(wing, iq, address)
     if node and node != disco.node(place):
         raise LegacyError("item-not-found", "")
@@ -85,7 +86,7 @@ def ping(wing: Wing, iq: Iq) -> str:
     if not iq.to.resource:
         return ""
     if room is None or iq.sender not in room.clients:
-        raise LegacyError("not-acceptable", "You are not in this room.")
+        raise LegacyError("not-acceptable", say("room.not-in"))
     nick = from_resource(iq.to.resource)
     if nick == room.nick:
         return ""
