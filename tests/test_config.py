@@ -180,7 +180,7 @@ WRONG = [
     ),
     ('[http]\nlisten = "8088"', '[http] listen: got "8088", wanted an address and a port such as "127.0.0.1:8088"'),
     ('[http]\npublic_url = "http://x"', '[http] public_url: got "http://x", wanted an address such as https://'),
-    ('[files]\nhosts = ["a b"]', '[files] hosts: got "a b", wanted a list of domains such as ["upload.example.org"]'),
+    ('[files]\nhosts = ["a b"]', '[files] hosts: got "a b", wanted a list of hosts such as ["upload.example.org"'),
     ("[files]\nkeep = 0", "[files] keep: got 0, wanted a whole number, 1 or more"),
     ('[store]\nurl = "sqlite:///none/x.db"', '[store] url: got "sqlite:///none/x.db", wanted a folder that exists'),
     ('[store]\nurl = "postgresql://h/d"', '[store] url: got "postgresql://h/d", wanted sqlite:///FILE: this version'),
@@ -446,7 +446,7 @@ NOTES = [
     ("[xmpp]\nsecret = 'short'", "the secret for irc.example.org is short"),
     ("[xmpp]\nhost = 'xmpp.example.org'", "[xmpp] everything goes to xmpp.example.org unencrypted"),
     ("[xmpp]\nusers = ['*']", "[xmpp] users: everybody who can reach your XMPP server"),
-    ("[http]\nlisten = '127.0.0.1:1'", "[http] has no effect in this version"),
+    ("[http]\nadmin = '0.0.0.0:8089'", "[http] admin: whoever reaches 0.0.0.0"),
     ("[xmpp]\nadmins = ['me@example.org']", "[xmpp] admins has no effect in this version"),
     ("[irc]\npersistent = true", "[irc] persistent has no effect in this version"),
     ("[irc.networks.x]\npersistent = true", "[irc] persistent has no effect in this version"),
@@ -516,3 +516,20 @@ def test_the_manual_works_with_the_demo() -> None:
     demo = config.irc.network("irc.demo")
     assert (demo.address, demo.ports, demo.tls, demo.private_addresses) == ("127.0.0.1", (6667,), "off", True)
     assert config.http.listen == HostPort("127.0.0.1", 8088)
+
+
+def test_where_it_listens_and_which_hosts_have_files(tmp_path: Path) -> None:
+    config = read(tmp_path, merged('[http]\nlisten = "unix:/run/t.sock"\npublic_url = "http://127.0.0.1:8088"'))
+    assert (config.listens, config.http.listen, config.http.public_url) == (
+        True,
+        "unix:/run/t.sock",
+        "http://127.0.0.1:8088",
+    )
+    assert not read(tmp_path, merged("")).listens
+    hosts = ["Up.Example.org", "192.0.2.7:5443", "[2001:db8::1]:443", "2001:db8::2"]
+    assert read(tmp_path, merged(f"[files]\nhosts = {hosts}")).files.hosts == (
+        HostPort("up.example.org", 0),
+        HostPort("192.0.2.7", 5443),
+        HostPort("2001:db8::1", 443),
+        HostPort("2001:db8::2", 0),
+    )

@@ -57,8 +57,7 @@ SECTIONS: Final = ("xmpp", "store", "http", "files", "irc", "sms", "smtp", "brid
 #: Bridges of the contract that this version does not have: ignoring such a section would lose messages silently.
 NO_BRIDGE_YET: Final[dict[str, type[Section]]] = {"sms": Sms, "smtp": Smtp}
 
-#: Sections and keys that are checked and have no effect in this version.
-NO_EFFECT_YET: Final = ("http", "files")
+#: Keys that are checked and have no effect in this version.
 NO_EFFECT_YET_KEYS: Final = {"xmpp": ("admins",), "irc": ("persistent", "raw", "identd")}
 
 #: A component secret shorter than this can be guessed by whoever reaches the server's component port.
@@ -91,7 +90,10 @@ class ComponentSettings:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """A configuration without errors. `notes` are for a person to read: what it means, what is weak."""
+    """A configuration without errors. `notes` are for a person to read: what it means, what is weak.
+
+    listens   [http] is there: something is to listen for HTTP
+    """
 
     path: Path
     xmpp: Xmpp
@@ -101,6 +103,7 @@ class Config:
     irc: Irc | None = None
     bridges: Mapping[str, Other] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    listens: bool = False
 
     def components(self) -> list[ComponentSettings]:
         """One per bridge, in the order in which they start."""
@@ -165,8 +168,8 @@ class _Loading:
         self._problems += self._secrets.problems
         if self._problems or xmpp is None or store is None or http is None or files is None:
             raise ConfigErrors(self._path, self._problems)
-        self._notes += [*self._secrets.notes, *_notes(xmpp, store, irc)]
-        config = Config(self._path, xmpp, store, http, files, irc, bridges, tuple(self._notes))
+        self._notes += [*self._secrets.notes, *_notes(xmpp, store, http, irc)]
+        config = Config(self._path, xmpp, store, http, files, irc, bridges, tuple(self._notes), "http" in self._raw)
         return replace(config, notes=(*config.notes, *_weak_secrets(config)))
 
     # Reading ------------------------------------------------------------------------------------------------------
@@ -312,7 +315,6 @@ class _Loading:
 
     def _no_effect(self) -> None:
         """Say which of the keys that are set do nothing in this version."""
-        self._notes += [f"[{name}] has no effect in this version" for name in NO_EFFECT_YET if name in self._raw]
         networks = [table for _, table in self._tables("irc", dict(self._table("irc")), "networks")]
         for name, keys in NO_EFFECT_YET_KEYS.items():
             tables = [self._table(name), *(networks if name == "irc" else [])]
@@ -364,11 +366,13 @@ class _Loading:
             self._problems.append(Problem("xmpp", "secret", "missing", wanted))
 
 
-def _notes(xmpp: Xmpp, store: Store, irc: Irc | None) -> Iterator[str]:
+def _notes(xmpp: Xmpp, store: Store, http: Http, irc: Irc | None) -> Iterator[str]:
     if xmpp.tls == "off" and not _on_this_machine(xmpp.host):
         yield f"[xmpp] everything goes to {xmpp.host} unencrypted; use a server on this machine, or tls = 'require'"
     if xmpp.users and "*" in xmpp.users:
         yield "[xmpp] users: everybody who can reach your XMPP server may use the gateway"
+    if isinstance(http.admin, kind.HostPort) and not _on_this_machine(http.admin.host):
+        yield f"[http] admin: whoever reaches {http.admin.host} sees how the gateway is; it is for its operator alone"
     if store.key is None:
         state = "is" if store.key_path.exists() else "will be made at the first start:"
         yield f"[store] the key that protects secrets {state} {store.key_path} (mode 0600); keep it with your backups"

@@ -57,15 +57,17 @@ class Store(Section):
 
 
 class Http(Section):
-    listen: kind.Listen = kind.HostPort("127.0.0.1", 8088)
+    """`public_url`: where `listen` is seen from outside; None: not at all, so that no files are kept for others."""
+
+    listen: kind.HttpListen = kind.HostPort("127.0.0.1", 8088)
     public_url: kind.HttpsUrl | None = None
-    admin: kind.Listen = kind.HostPort("127.0.0.1", 8089)
+    admin: kind.HttpListen = kind.HostPort("127.0.0.1", 8089)
 
 
 class Files(Section):
-    """`max_size` in bytes, `keep` in days."""
+    """`hosts`: port 0 is the scheme's own; `max_size` in bytes, `keep` in days."""
 
-    hosts: kind.Domains = ()
+    hosts: kind.FileHosts = ()
     max_size: kind.Count = 10_485_760
     keep: kind.Count = 30
 

@@ -150,9 +150,19 @@ def _url(text: str) -> str:
 
 
 def _https(text: str) -> str:
-    if not text.startswith("https://"):
+    """Without encryption only on this machine, where it is tried out."""
+    if not text.startswith("https://") and urlsplit(text).hostname not in ("localhost", "127.0.0.1", "::1"):
         raise ValueError
     return _url(text)
+
+
+def _host_port(value: Any) -> Any:
+    """`upload.example.org`, or with a port; port 0: none was given."""
+    if not isinstance(value, str):
+        raise ValueError
+    if re.search(r":[0-9]+$", value) and (value.count(":") == 1 or "]:" in value):
+        return _listen(value)
+    return HostPort(host(value), 0)
 
 
 def _store_url(value: Any, info: ValidationInfo) -> Any:
@@ -241,6 +251,10 @@ StoreKey = Annotated[Secret, AfterValidator(_store_key)]
 StoreUrl = Annotated[SecretStr, BeforeValidator(_store_url), words("sqlite:///FILE, in a folder that exists")]
 Domain = Annotated[str, AfterValidator(domain), words("a domain such as irc.example.org")]
 Domains = Annotated[tuple[Domain, ...], AsTuple, words('a list of domains such as ["upload.example.org"]')]
+FileHost = Annotated[HostPort, BeforeValidator(_host_port)]
+FileHosts = Annotated[
+    tuple[FileHost, ...], AsTuple, words('a list of hosts such as ["upload.example.org", "192.0.2.7:5443"]')
+]
 Host = Annotated[str, AfterValidator(host), words("a host name or an IP address")]
 NetworkName = Annotated[str, AfterValidator(network_name), words("a network's name")]
 Users = Annotated[
@@ -259,6 +273,11 @@ MailListen = Annotated[
     HostPort | str,
     BeforeValidator(_listen_or_unix),
     words('"127.0.0.1:2424" or a socket such as "unix:/run/mail.sock"'),
+]
+HttpListen = Annotated[
+    HostPort | str,
+    BeforeValidator(_listen_or_unix),
+    words('an address and a port such as "127.0.0.1:8088", or a socket such as "unix:/run/transports/http.sock"'),
 ]
 Bucket = Annotated[
     Rate, BeforeValidator(_rate), words("[how many at once, how many a second] such as [5, 0.5], or 0 for no limit")
