@@ -117,9 +117,9 @@ class Counted:
 class House:
     """A wing of the gateway with that bridge, and what it sent, parsed."""
 
-    def __init__(self, *users: str) -> None:
+    def __init__(self, *users: str, bridge: FarBridge | None = None) -> None:
         self.out: list[str] = []
-        self.bridge = FarBridge()
+        self.bridge = bridge or FarBridge()
         self.wing = Wing(
             self.bridge,
             Users(frozenset(users or ("example.org",))),

@@ -22,10 +22,11 @@ FLOORS = {
     "bridges.irc.caps bridges.irc.channel bridges.irc.crowd bridges.irc.flow bridges.irc.inbound bridges.irc.isupport "
     "bridges.irc.numerics bridges.irc.replies",
     2: "gateway visitor post mailbox mailbox_in mailbox_out mailbox_seams tasks asking accounts contacts "  # asyncio, SQL, files
-    "store.* config config_errors config_models config_values secrets log notify catalogs resolve",
-    3: "xmpp.wire xmpp.advice xmpp.services xmpp.desk xmpp.commands xmpp.register xmpp.talk xmpp.roster xmpp.blocking "
-    "xmpp.profile xmpp.privilege bridges.*.wire bridges.*.bridge bridges.irc.people bridges.irc.dial",  # the network
-    4: "app cli __main__ web",  # may import all
+    "store.* control config config_errors config_models config_values secrets log notify catalogs resolve",
+    3: "xmpp.wire xmpp.advice xmpp.services xmpp.desk xmpp.commands xmpp.register xmpp.prompt xmpp.admin xmpp.talk "
+    "xmpp.roster xmpp.blocking xmpp.profile xmpp.privilege "
+    "bridges.*.wire bridges.*.bridge bridges.irc.people bridges.irc.dial",  # the network
+    4: "app cli shell.* __main__ web",  # may import all
 }
 #: Libraries, and the lowest floor that may use them.
 LIBRARIES = {

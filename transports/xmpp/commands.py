@@ -22,6 +22,9 @@ class Commands:
         self.desk = desk
         self.table: Mapping[tuple[str, str], Service] = {}
 
+    def add(self, *commands: AdHoc) -> None:
+        """The house's own."""
+
     def available(self, user: str, address: Address) -> list[AdHoc]:
         """What `user` (bare JID) may have at `address`: the house's own and the bridge's, in the order they are shown."""
         return []

@@ -5,7 +5,9 @@ It only puts the rooms together: each does one thing, knows the desk, and finds 
     asker       our own iqs and their answers
     privilege   what the servers grant (XEP-0356), and doing things as the user
     commands    XEP-0050: what there is to be had, sessions
-    register    XEP-0077 over the same forms
+    register    XEP-0077 over the same forms; preferences
+    prompt      adding contacts, jabber:iq:gateway
+    admin       commands of the people who run the gateway
     talk        the same commands by chat
     roster      contacts, subscriptions, presence
     blocking    XEP-0191
@@ -30,10 +32,12 @@ from transports.gateway import Service, Wing
 from transports.tasks import Tasks
 from transports.words import say
 from transports.xmpp import write
+from transports.xmpp.admin import Admin
 from transports.xmpp.blocking import Blocking
 from transports.xmpp.commands import Commands
 from transports.xmpp.privilege import Privilege
 from transports.xmpp.profile import Profile
+from transports.xmpp.prompt import Prompt
 from transports.xmpp.read import Iq, Message, Presence
 from transports.xmpp.register import Register
 from transports.xmpp.roster import Roster
@@ -68,11 +72,13 @@ class Desk:
         self.privilege = Privilege(self)
         self.commands = Commands(self)
         self.register = Register(self)
+        self.prompt = Prompt(self)
+        self.admin = Admin(self)
         self.talk = Talk(self)
         self.roster = Roster(self)
         self.blocking = Blocking(self)
         self.profile = Profile(self)
-        rooms = (self.commands, self.register, self.roster, self.blocking, self.profile)
+        rooms = (self.commands, self.register, self.prompt, self.roster, self.blocking, self.profile)
         self.table: dict[tuple[str, str], Service] = {key: service for room in rooms for key, service in room.table.items()}
 
     # Who --------------------------------------------------------------------------------------------------------------
@@ -87,17 +93,16 @@ class Desk:
         return user not in self.accounts and self.bridge.describe(user).registration.required
 
     def language(self, stanza: Message | Presence | Iq) -> str:
-        """xml:lang of the stanza; else what the same user spoke last."""
+        """What the user has chosen; else xml:lang of the stanza; else what the same user spoke last."""
         user = stanza.sender.partition("/")[0]
         if stanza.language:
             self._heard(user, stanza.language[:35])
-            return stanza.language
-        return self.language_of(user)
+        return self.register.language(user) or stanza.language or self.language_of(user)
 
     def language_of(self, user: str) -> str:
         """The language of a bare JID as far as we know, '' if not."""
-        known = self._languages.get(user)
-        account = self.accounts.get(user) if known is None else None
+        known = self.register.language(user) or self._languages.get(user)
+        account = self.accounts.get(user) if not known else None
         return known or (account.language if account is not None else "")
 
     def _heard(self, user: str, language: str) -> None:
@@ -173,8 +178,11 @@ class Desk:
         """What a bridge knows of contacts, whichever way it came."""
         self.roster.tell(user, fact)
 
-    async def unregister(self, user: str) -> None:
-        """A registered user leaves, by whatever way: sessions, far side, subscriptions, data. LegacyError when not registered."""
+    async def unregister(self, user: str, why: str = "") -> None:
+        """A registered user leaves, by whatever way: sessions, far side, subscriptions, data. LegacyError when not registered.
+
+        why: words for the end of the sessions, if it was not the user
+        """
         account = self.accounts.get(user)
         if account is None:
             raise LegacyError("registration-required", say("register.not", domain=self.domain))
@@ -182,9 +190,13 @@ class Desk:
             await self.bridge.unregister(user, account.answers)
         except Exception:
             log.exception("a bridge could not undo a registration")
-        self.wing.dismiss(user, say("register.ended"))
+        self.wing.dismiss(user, why or say("register.ended"))
+        await self.accounts.remove(user)
+        self.tasks.start(self._left(user))
+
+    async def _left(self, user: str) -> None:
+        """The next turn: who asked has the answer before the subscriptions end (XEP-0100 4.3.1), and a command its own end."""
         self.roster.leave(user)
         self.commands.leave(user)
         self.talk.leave(user)
         self.contacts.forget(user)
-        await self.accounts.remove(user)

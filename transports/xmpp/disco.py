@@ -33,7 +33,7 @@ SOFTWARE: Final = "urn:xmpp-transports"
 _EVERYWHERE: Final = (INFO_NS, ITEMS_NS, "urn:xmpp:ping", "jabber:iq:version", "urn:xmpp:time")
 
 FEATURES_BY_KIND: Final[Mapping[Kind, tuple[str, ...]]] = {
-    "service": (r"jid\20escaping", CAPS_NS),
+    "service": (r"jid\20escaping", "jabber:iq:gateway", "jabber:iq:register", CAPS_NS),
     "server": (),
     "room": (),
     "person": (),
