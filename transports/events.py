@@ -70,6 +70,8 @@ class More(NamedTuple):
 
     reply    the far side's id of the message that this one answers (XEP-0461), '' for none
     quote    the text of that message where it is known, for those who can only quote
+    receipt  its sender asks to be told when it has arrived (XEP-0184)
+    marker   its sender asks to be told when it was seen (XEP-0333)
     """
 
     files: Sequence[File] = ()
@@ -78,6 +80,8 @@ class More(NamedTuple):
     thread: str = ""
     subject: str = ""
     language: str = ""
+    receipt: bool = False
+    marker: bool = False
 
 
 Style: TypeAlias = Literal["say", "act", "notice"]
@@ -140,7 +144,10 @@ class SetSubject(NamedTuple):
 
 
 class Correct(NamedTuple):
-    """Replace the text of an own message (XEP-0308). `of`: the far side's ids of it; `id`: the correction's own."""
+    """Replace the text of an own message (XEP-0308). `of`: the far side's ids of it; `id`: the correction's own.
+
+    A live bridge, which gives no ids for what it was told to say, finds in `of` the id that the Say had.
+    """
 
     to: Address
     nick: str
@@ -194,6 +201,21 @@ class Read(NamedTuple):
 
 
 Command: TypeAlias = Join | Leave | Rename | Say | SetSubject | Correct | Retract | React | Type | Read
+
+
+# What else an address may be able to do, beside commands: `Bridge.can` names these too ---------------------------------
+
+
+class Reply:
+    """A Say may answer a message (`More.reply`)."""
+
+
+class Attach:
+    """A Say may carry files (`More.files`)."""
+
+
+class Receipt:
+    """Delivered is told of a Say that arrived, if its sender asks (`More.receipt`)."""
 
 
 # Facts ------------------------------------------------------------------------------------------------------------
@@ -422,6 +444,25 @@ class Down(NamedTuple):
 
     server: Address
     error: LegacyError | None = None
+
+
+Outcome: TypeAlias = Literal["delivered", "displayed", "failed"]
+
+
+class Told(NamedTuple):
+    """What became of a message of the user's own, as the journal keeps it until the user's server has it.
+
+    id         of the stanza that it was; by: the full JID that sent it
+    what       delivered (XEP-0184), displayed (XEP-0333), or failed, with the error's condition, type and words
+    """
+
+    where: Address
+    id: str
+    by: str
+    what: Outcome
+    condition: str = ""
+    type: str = ""
+    text: str = ""
 
 
 #: What is told of contacts: it changes rosters, presence and cards, not conversations.

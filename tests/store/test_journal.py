@@ -11,10 +11,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transports.errors import LegacyError
-from transports.events import Address, Said, Say
+from transports.events import (
+    Address,
+    Correct,
+    Corrected,
+    File,
+    More,
+    React,
+    Reacted,
+    Retract,
+    Retracted,
+    Said,
+    Say,
+    Sent,
+    Told,
+)
 from transports.store.database import open_database
 from transports.store.journal import Journal, Row
-from transports.store.payload import dump, load
+from transports.store.payload import Event, dump, load
 
 ALICE, BOB = "alice@example.org", "bob@example.org"
 ANN, BEN = Address("person", "+15551234567"), Address("person", "+15557654321")
@@ -200,22 +214,32 @@ async def test_a_payload_nobody_understands_is_no_event(journal: Journal) -> Non
 
 
 ANY = st.text(st.characters())
+SOME = st.lists(ANY, max_size=3).map(tuple)
+NUMBERS = st.integers(0, 10**9)
+WHEN = st.none() | st.floats(0, 1e10)
+PLACES = st.builds(Address, st.sampled_from(["person", "group", "room"]), ANY)
+FILES = st.builds(
+    File, ANY, ANY, ANY, NUMBERS, NUMBERS, NUMBERS, st.floats(0, 1e6), ANY, st.lists(st.tuples(ANY, ANY), max_size=2).map(tuple)
+)
+MORE = st.none() | st.builds(
+    More, st.lists(FILES, max_size=2).map(tuple), ANY, ANY, ANY, ANY, ANY, st.booleans(), st.booleans()
+)
 EVENTS = st.one_of(
-    st.builds(Say, st.builds(Address, st.just("person"), ANY), ANY, ANY, ANY, ANY, st.none()),
-    st.builds(
-        Said,
-        st.builds(Address, st.just("group"), ANY),
-        ANY,
-        ANY,
-        st.sampled_from(["say", "act", "notice"]),
-        st.none() | st.floats(0, 1e10),
-        ANY,
-    ),
+    st.builds(Say, PLACES, ANY, ANY, ANY, ANY, st.none(), MORE),
+    st.builds(Correct, PLACES, ANY, SOME, ANY, ANY, ANY, st.none(), MORE),
+    st.builds(Retract, PLACES, ANY, SOME, ANY, ANY, st.none()),
+    st.builds(React, PLACES, ANY, SOME, SOME, ANY, ANY, st.none()),
+    st.builds(Said, PLACES, ANY, ANY, st.sampled_from(["say", "act", "notice"]), WHEN, ANY, MORE),
+    st.builds(Corrected, PLACES, ANY, ANY, ANY, WHEN, ANY),
+    st.builds(Retracted, PLACES, ANY, ANY, WHEN, ANY),
+    st.builds(Reacted, PLACES, ANY, ANY, SOME, WHEN, ANY),
+    st.builds(Sent, PLACES, ANY, WHEN, ANY, MORE),
+    st.builds(Told, PLACES, ANY, ANY, st.sampled_from(["delivered", "displayed", "failed"]), ANY, ANY, ANY),
 )
 
 
 @given(EVENTS)
-def test_any_event_survives(event: Said | Say) -> None:
+def test_any_event_survives(event: Event) -> None:
     text = dump(event)
     assert load(text) == event
     assert text.isascii() and text.isprintable()
@@ -228,3 +252,24 @@ def test_what_is_the_askers_own_is_not_stored() -> None:
 def test_fields_of_another_version_do_no_harm() -> None:
     assert load('{"Say":{"to":["person","x"],"nick":"","text":"hi","by":"","id":"1","mood":"good"}}').text == "hi"
     assert load('{"Said":{"where":["person","x"],"nick":"","text":"hi"}}') == Said(Address("person", "x"), "", "hi")
+    new = '{"Said":{"where":["person","x"],"nick":"","text":"hi","more":{"files":[{"url":"u","colour":1}],"mood":"good"}}}'
+    assert load(new) == Said(Address("person", "x"), "", "hi", more=More((File("u"),)))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "null",
+        "[]",
+        "{}",
+        '{"Teleport":{}}',
+        '{"Say":{}}',
+        '{"Say":{"to":["person"]}}',
+        '{"Said":{"where":["person","x"],"nick":"","text":"hi","more":7}}',
+        '{"Said":{"where":["person","x"],"nick":"","text":"hi","more":{"files":[7]}}}',
+    ],
+)
+def test_what_is_no_event_is_known_for_one(text: str) -> None:
+    with pytest.raises((ValueError, KeyError, TypeError)):
+        load(text)

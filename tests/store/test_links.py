@@ -103,3 +103,44 @@ async def test_each_user_keeps_the_newest(links: Links) -> None:
     await links.purge(most=3)
     assert [await links.far(ALICE, ANN, f"m{n}") for n in range(5)] == [(), (), ("SM2",), ("SM3",), ("SM4",)]
     assert [await links.far(BOB, ANN, f"m{n}") for n in range(3)] == [("SM0",), ("SM1",), ("SM2",)]
+
+
+# What became of a message ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("told", "news"),
+    [
+        (["delivered SM1", "delivered SM2"], [2]),  # a message is there when all of it is
+        (["delivered SM1", "delivered SM1", "delivered SM2", "delivered SM2"], [3]),
+        (["delivered SM1", "failed SM2", "delivered SM2"], [2]),
+        (["failed SM1", "failed SM1", "failed SM2", "delivered SM1", "delivered SM2"], [1]),
+        (["delivered SM1", "delivered SM2", "failed SM1", "failed SM1"], [2, 3]),
+        (["displayed SM2", "displayed SM1", "delivered SM2"], [1]),
+        (["delivered SM1", "displayed SM2"], [2]),
+        (["displayed SM1", "displayed SM2", "failed SM1", "delivered SM2"], [1]),
+        (["failed SM1", "displayed SM1"], [1]),
+    ],
+)
+async def test_what_became_of_a_message_is_news_once(links: Links, told: list[str], news: list[int]) -> None:
+    await links.put(ALICE, ANN, "m1", ["SM1", "SM2"], by=f"{ALICE}/phone", asked="delivered")
+    heard = []
+    for number, line in enumerate(told, 1):
+        outcome, far_id = line.split()
+        settled = await links.settle(ALICE, ANN, far_id, outcome)  # type: ignore[arg-type]
+        assert settled.link is not None and (settled.link.by, settled.link.asked) == (f"{ALICE}/phone", "delivered")
+        heard += [number] if settled.news else []
+    assert heard == news
+
+
+async def test_what_is_seen_moves_forward_only(links: Links) -> None:
+    for number in "123":
+        await links.put(ALICE, ANN, f"m{number}", [f"SM{number}"])
+    news = [(await links.settle(ALICE, ANN, f"SM{number}", "displayed")).news for number in "2132"]
+    assert news == [True, False, True, False]
+
+
+async def test_what_becomes_of_others_messages_is_nobodys_news(links: Links) -> None:
+    await links.put(ALICE, ANN, "m1", ["SM1"], direction="in")
+    for far_id in ("SM1", "SM9", ""):
+        assert await links.settle(ALICE, ANN, far_id, "delivered") == (None, False)

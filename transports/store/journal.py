@@ -26,10 +26,10 @@ from typing import Any, Final, Literal, NamedTuple
 import sqlalchemy as sa
 
 from transports.errors import LegacyError
-from transports.events import Address, Said
+from transports.events import Address, Letter
 from transports.store.database import Database
 from transports.store.ids import Ids
-from transports.store.payload import Message, dump, load
+from transports.store.payload import Event, dump, load
 from transports.store.schema import journal as table
 from transports.words import say
 
@@ -48,7 +48,7 @@ class Row(NamedTuple):
     id: str
     owner: str
     contact: Address
-    event: Message | None
+    event: Event | None
     state: str
     attempts: int
     next_try: float
@@ -79,12 +79,12 @@ class Journal:
 
     # Both ways --------------------------------------------------------------------------------------------------------
 
-    def put(self, direction: Direction, owner: str, event: Message, key: str | None, cap: int) -> Future[Row | None]:
+    def put(self, direction: Direction, owner: str, event: Event, key: str | None, cap: int) -> Future[Row | None]:
         """Store an event; None when `key` is there already.
 
         cap: open rows the owner may have in this direction. Raises LegacyError(resource-constraint) at the cap.
         """
-        contact = event.where if isinstance(event, Said) else event.to
+        contact = event.to if isinstance(event, Letter) else event.where
         now = self._clock()
         id = self._new_id()
         stored_key = None if key is None else _key(key)

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import time
 from asyncio import Future
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 
-from transports.events import Address
+from transports.events import Address, Outcome
 from transports.store.database import Database
 from transports.store.journal import Direction
 from transports.store.schema import links as table
@@ -32,12 +32,20 @@ EXCERPT: Final = 200
 
 _COLUMNS: Final = table.c
 _SELECT: Final = sa.select(
-    *(_COLUMNS.xmpp_id, _COLUMNS.far_id, _COLUMNS.direction, _COLUMNS.author, _COLUMNS.excerpt, _COLUMNS.created)
+    *(_COLUMNS.xmpp_id, _COLUMNS.far_id, _COLUMNS.direction, _COLUMNS.author, _COLUMNS.excerpt, _COLUMNS.created),
+    _COLUMNS.asked,
 )
+#: What may become of a message, and what may have been known of that part of it before.
+_BEFORE: Final[Mapping[Outcome, tuple[str, ...]]] = {
+    "delivered": ("",),
+    "displayed": ("", "delivered"),
+    "failed": ("", "delivered"),
+}
 
 
 class Link(NamedTuple):
-    """direction: out, from XMPP to the far side; in. by: who sent it, the full JID (out) or the far side's name (in)."""
+    """direction: out, from XMPP to the far side; in. by: who sent it, the full JID (out) or the far side's name (in).
+    asked: which outcomes its author wants to be told, with spaces between them."""
 
     xmpp_id: str
     far_id: str
@@ -45,6 +53,17 @@ class Link(NamedTuple):
     by: str
     excerpt: str
     created: float
+    asked: str = ""
+
+
+class Settled(NamedTuple):
+    """link: None when no message of the user's has that far id; news: its author does not know of this outcome yet."""
+
+    link: Link | None
+    news: bool
+
+
+_UNKNOWN: Final = Settled(None, False)
 
 
 class Links:
@@ -64,6 +83,7 @@ class Links:
         by: str = "",
         excerpt: str = "",
         direction: Direction = "out",
+        asked: str = "",
     ) -> Future[None]:
         """Link a stanza with what the far side calls it; no far id at all still remembers who said what.
 
@@ -78,6 +98,8 @@ class Links:
             "direction": direction,
             "author": _clean(by[:LONGEST_ID]),
             "excerpt": _clean(excerpt[:EXCERPT]),
+            "asked": asked,
+            "state": "",
             "created": self._clock(),
         }
         fit = [far_id for far_id in dict.fromkeys(far_ids) if _fits(far_id)][:MOST_IDS] or [""]
@@ -107,6 +129,34 @@ class Links:
     def known(self, user: str, address: Address, xmpp_id: str) -> Future[Link | None]:
         """What is known of a stanza, with the first of its far ids."""
         return self._first(user, address, _COLUMNS.xmpp_id == _clean(xmpp_id))
+
+    def settle(self, user: str, address: Address, far_id: str, outcome: Outcome) -> Future[Settled]:
+        """Note what became of an own message, told by one of its far ids.
+
+        A message is delivered when all its parts are; one part that fails or is seen stands for all. What is seen moves
+        forward only (XEP-0333 5). Repeats, and what comes too late, are no news; after a failure nothing is.
+        """
+        contact = (*self._where(user, address), _COLUMNS.direction == "out")
+        where = (*contact, _COLUMNS.far_id == _clean(far_id), _COLUMNS.far_id != "")
+        one = _SELECT.add_columns(_COLUMNS.seq, _COLUMNS.state).where(*where).order_by(_COLUMNS.seq).limit(1)
+
+        def work(connection: sa.Connection) -> Settled:
+            found: Any = connection.execute(one).first()
+            if found is None:
+                return _UNKNOWN
+            *fields, seq, before = found
+            link = Link(*fields)
+            parts = sa.select(_COLUMNS.state).where(*contact, _COLUMNS.xmpp_id == link.xmpp_id, _COLUMNS.seq != seq)
+            others = set(connection.execute(parts).scalars())
+            if "failed" in others or before not in _BEFORE[outcome]:
+                return Settled(link, False)
+            connection.execute(sa.update(table).where(_COLUMNS.seq == seq).values(state=outcome))
+            if outcome == "displayed":
+                later = sa.select(_COLUMNS.seq).where(*contact, _COLUMNS.state == "displayed", _COLUMNS.seq > seq)
+                return Settled(link, "displayed" not in others and connection.execute(later).first() is None)
+            return Settled(link, outcome == "failed" or others <= {"delivered", "displayed"})
+
+        return self._database.run(work)
 
     def purge(self, keep: float = KEEP, most: int = MOST) -> Future[None]:
         """Forget links older than `keep` seconds, and all but the newest `most` of each user."""

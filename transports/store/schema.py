@@ -112,6 +112,8 @@ links: Final = Table(
     Column("direction", String(3), nullable=False),  # as in the journal
     Column("author", Text, nullable=False),  # the full JID, or the far side's name, that sent it
     Column("excerpt", Text, nullable=False),  # how its text begins
+    Column("asked", String(32), nullable=False),  # what its author wants to be told: delivered, displayed
+    Column("state", String(16), nullable=False),  # what became of it: '', delivered, displayed, failed
     Column("created", Float, nullable=False),
     Index("links_by_xmpp_id", "bridge", "owner", "contact_kind", "contact_name", "xmpp_id"),
     Index("links_by_far_id", "bridge", "owner", "contact_kind", "contact_name", "far_id"),

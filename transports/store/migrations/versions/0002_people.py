@@ -50,6 +50,8 @@ def upgrade() -> None:
         sa.Column("direction", sa.String(3), nullable=False),
         sa.Column("author", sa.Text, nullable=False),
         sa.Column("excerpt", sa.Text, nullable=False),
+        sa.Column("asked", sa.String(32), nullable=False),
+        sa.Column("state", sa.String(16), nullable=False),
         sa.Column("created", sa.Float, nullable=False),
     )
     contact = ["bridge", "owner", "contact_kind", "contact_name"]
