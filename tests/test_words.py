@@ -13,9 +13,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.far import DOMAIN, House
 from transports import catalogs
 from transports.catalogs import parse, placeholders
 from transports.english import ENGLISH
+from transports.errors import LegacyError
+from transports.events import (
+    NO_RANK,
+    Address,
+    Down,
+    Entered,
+    Fact,
+    Failed,
+    Invited,
+    Left,
+    Notice,
+    Refused,
+    Say,
+    Subject,
+)
 from transports.words import CATALOGS, Text, in_language, say
 
 HOUSE = Path(__file__).parent.parent / "transports"
@@ -168,6 +184,75 @@ def test_a_text_within_a_text_is_said_in_the_same_language() -> None:
 def test_what_no_text_is_called_is_a_mistake_of_ours() -> None:
     with pytest.raises(KeyError):
         say("no.such")
+
+
+# To people --------------------------------------------------------------------------------------------------------------
+
+ADA, ROOM = "ada@example.org", Address("room", "#c")
+MUC = "<x xmlns='http://jabber.org/protocol/muc'/>"
+LOST = LegacyError("remote-server-timeout", say("irc.lost", server="irc.example.org"))
+WORDS = "Die Verbindung zu irc.example.org ist abgerissen."
+
+
+def german_house(*, inside: bool = True) -> House:
+    house = House()
+    house.stanza(f"<presence from='{ADA}/desk' to='#c@{DOMAIN}/ada' xml:lang='de'>{MUC}</presence>")
+    if inside:
+        tell(house, Entered(ROOM, "ada", {"ada": NO_RANK, "bob": NO_RANK}, Subject("")))
+    house.out.clear()
+    return house
+
+
+def tell(house: House, fact: Fact) -> None:
+    house.bridge.sessions[ADA].outlet.tell(fact)
+
+
+@pytest.mark.parametrize(
+    "fact",
+    [
+        Notice(ROOM, LOST.text),
+        Notice(Address("person", "bob"), LOST.text),
+        Notice(Address("server", "desk"), LOST.text),
+        Down(Address("server", "desk"), LOST),
+        Left(ROOM, ("ada",), "lost", LOST.text),
+        Invited(Address("room", "#d"), "", LOST.text),
+    ],
+)
+def test_facts_are_told_in_the_language_that_was_heard_last(fact: Fact) -> None:
+    house = german_house()
+    tell(house, fact)
+    assert WORDS in house.out[0]
+
+
+def test_an_error_to_who_waits_for_a_room_is_told_in_that_language() -> None:
+    house = german_house(inside=False)
+    tell(house, Refused(ROOM, LOST))
+    assert WORDS in house.out[0]
+
+
+@pytest.mark.parametrize(("lang", "wanted"), [("", WORDS), ("xml:lang='en'", LOST.text), ("xml:lang='de-AT'", WORDS)])
+def test_an_error_is_told_in_the_language_of_what_failed(lang: str, wanted: str) -> None:
+    house = german_house()
+    house.stanza(f"<message from='{ADA}/desk' to='bob@{DOMAIN}' type='chat' {lang}><body>hi</body></message>")
+    said = house.took()[-1]
+    assert isinstance(said, Say)
+    tell(house, Failed(said, LOST))
+    assert wanted in house.out[-1]
+
+
+def test_a_stopping_gateway_says_so_in_everybodys_language() -> None:
+    house = german_house()
+    house.wing.close(say("gate.stopping"))
+    assert "Das Gateway hält an" in house.out[0]
+
+
+@pytest.mark.parametrize("stanza", ["presence", "message", "iq type='get'"])
+def test_a_gate_that_stays_shut_says_why_in_the_askers_language(stanza: str) -> None:
+    house = House()
+    inside = "<body>x</body>" if stanza == "message" else "<query xmlns='jabber:iq:version'/>"
+    name = stanza.partition(" ")[0]
+    house.stanza(f"<{stanza} from='eve@evil.example/x' to='{DOMAIN}' id='1' xml:lang='de'>{inside}</{name}>")
+    assert "nicht offen" in house.out[0]
 
 
 # Files ------------------------------------------------------------------------------------------------------------------

@@ -91,6 +91,10 @@ class Desk(Protocol):
         """The language of who sent it."""
         ...
 
+    def language_of(self, user: str) -> str:
+        """The language of a bare JID as far as it is known, '' if not."""
+        ...
+
     def unregistered(self, user: str) -> bool:
         """Whether `user` (bare JID) must register before anything else works."""
         ...
@@ -171,6 +175,7 @@ class Wing:
             if message.body is not None:
                 self._refuse("message", message, self._forbidden(self.bridge.domain))
             return
+        self._hear(message)
         if message.encrypted:
             self._refuse("message", message, LegacyError("not-acceptable", say("gate.encrypted")))
             return
@@ -243,6 +248,7 @@ class Wing:
             if kind in ("", "subscribe"):
                 self._refuse("presence", presence, self._forbidden(self.bridge.domain))
             return
+        self._hear(presence)
         if self.durable is not None and kind == "":
             self.durable.available(presence.sender.partition("/")[0])
         try:
@@ -297,12 +303,18 @@ class Wing:
     def _serve(self, iq: Iq) -> str | Awaitable[str]:
         if not self.admits(iq.sender):
             raise self._forbidden(self.bridge.domain)
+        self._hear(iq)
         if iq.payload is None or iq.type not in ("get", "set"):
             raise LegacyError("bad-request", "")
         service = self.services.get((iq.type, iq.payload.tag))
         if service is None:
             raise LegacyError("feature-not-implemented" if iq.to.local else "service-unavailable", "")
         return service(self, iq)
+
+    def _hear(self, stanza: Message | Presence | Iq) -> None:
+        """Remember the language that somebody speaks, for what is said without having been asked."""
+        if stanza.language and self.desk is not None:
+            self.desk.language(stanza)
 
     def _refuse(self, tag: str, asked: Message | Presence | Iq, error: LegacyError) -> None:
         language = self.desk.language(asked) if self.desk is not None else ""
@@ -319,6 +331,7 @@ class Wing:
             visitor = Visitor(user, bridge, self.door, self.ids, self.send, self.send_all)
             if self.desk is not None:
                 visitor.contacts = self.desk.tell
+                visitor.language = self.desk.language_of
             self.visitors[user] = visitor
             if self.paused:
                 visitor.session.pause()

@@ -51,6 +51,7 @@ from transports.events import (
     Up,
 )
 from transports.ports import LiveBridge, Session
+from transports.words import Text, in_language, say
 from transports.xmpp import write, xml
 from transports.xmpp.address import JidError, from_resource, jid_of, speakable, to_resource
 from transports.xmpp.read import Message, Presence
@@ -100,6 +101,11 @@ def _nobody(user: str, fact: ContactFact) -> None:
     """Where facts of contacts go while nobody keeps them."""
 
 
+def _unknown(user: str) -> str:
+    """The language of users while nobody has heard them."""
+    return ""
+
+
 class Visitor:
     """`user` is a bare JID; `send` and `send_all` take finished stanzas."""
 
@@ -109,6 +115,7 @@ class Visitor:
         "contacts",
         "counted",
         "door",
+        "language",
         "names",
         "rooms",
         "routes",
@@ -135,6 +142,8 @@ class Visitor:
         self.send_all = send_all
         self.allowance = BURST
         self.counted = time.monotonic()
+        #: What is known of a user's language: the desk's.
+        self.language: Callable[[str], str] = _unknown
         #: Who keeps contacts and their presence: the desk.
         self.contacts: Callable[[str, ContactFact], None] = _nobody
         self.rooms: dict[Address, Room] = {}
@@ -149,6 +158,10 @@ class Visitor:
     def idle(self) -> bool:
         return not self.rooms
 
+    def _worded(self, text: str) -> str:
+        """A text of ours in the user's language; words of the far side as they are."""
+        return in_language(text, self.language(self.user)) if isinstance(text, Text) else text
+
     # What the user's clients do -----------------------------------------------------------------------------------
 
     def joins(self, presence: Presence, address: Address) -> None:
@@ -162,18 +175,16 @@ class Visitor:
             return
         if not presence.muc:
             if room is None or presence.sender not in room.waiting:
-                words = "You are not in this room; join it first."
-                self.refuse("presence", presence, LegacyError("not-acceptable", words, type="cancel"))
+                self.refuse("presence", presence, LegacyError("not-acceptable", say("room.not-in"), type="cancel"))
             return
         if not speakable(presence.to._replace(resource="")):
-            self.refuse("presence", presence, LegacyError("jid-malformed", "No server can carry this name of a room."))
+            self.refuse("presence", presence, LegacyError("jid-malformed", say("room.unspeakable")))
             return
         if not _fits_a_resource(nick):
-            self.refuse("presence", presence, LegacyError("not-acceptable", "This nickname is too long."))
+            self.refuse("presence", presence, LegacyError("not-acceptable", say("room.nick-long")))
             return
         if room is not None and not self._affords(room, presence.sender):
-            words = "This room was shown to you many times just now; try again in a moment."
-            self.refuse("presence", presence, LegacyError("resource-constraint", words, retry_after=10))
+            self.refuse("presence", presence, LegacyError("resource-constraint", say("room.often"), retry_after=10))
             return
         if room is None:
             room = self.rooms[address] = Room(self.names, self.send, self.send_all)
@@ -221,8 +232,7 @@ class Visitor:
         """A groupchat message with a body, or with a subject alone (XEP-0045 8.1)."""
         room = self.rooms.get(address)
         if room is None or message.sender not in room.clients:
-            words = "You are not in this room; join it first."
-            self.refuse("message", message, LegacyError("not-acceptable", words, type="cancel"))
+            self.refuse("message", message, LegacyError("not-acceptable", say("room.not-in"), type="cancel"))
         elif message.body is not None:
             fields = (address, "", message.body, message.sender, message.id, message, None)
             self.session.do(tuple.__new__(Say, fields))  # as in `read.message`
@@ -236,11 +246,10 @@ class Visitor:
             room = self.rooms.get(address)
             nick = from_resource(message.to.resource)
             if room is None or message.sender not in room.clients:
-                words = "You are not in this room; join it first."
-                self.refuse("message", message, LegacyError("not-acceptable", words, type="cancel"))
+                self.refuse("message", message, LegacyError("not-acceptable", say("room.not-in"), type="cancel"))
                 return
             if nick not in room.members:
-                self.refuse("message", message, LegacyError("item-not-found", f"{nick} is not in this room."))
+                self.refuse("message", message, LegacyError("item-not-found", say("room.absent", nick=nick)))
                 return
             self.routes[self.bridge.person(address, nick)] = Route(message.sender, message.to.bare, nick)
         else:
@@ -248,7 +257,7 @@ class Visitor:
         self.session.do(Say(address, nick, message.body or "", message.sender, message.id, message))
 
     def refuse(self, tag: str, stanza: Message | Presence, error: LegacyError) -> None:
-        self.send(write.refusal(self.door, tag, stanza, error))
+        self.send(write.refusal(self.door, tag, stanza, error, stanza.language or self.language(self.user)))
 
     def _close_if_empty(self, address: Address, room: Room, reason: str = "") -> None:
         if room.empty:
@@ -338,7 +347,7 @@ class Visitor:
             if fact.by in ("", jid):
                 del room.waiting[jid]
                 head = self.door.speaker("presence", client.room, jid, " type='error'")
-                error = xml.error(fact.error.condition, fact.error.type, fact.error.text)
+                error = xml.error(fact.error.condition, fact.error.type, self._worded(fact.error.text))
                 muc = "<x xmlns='http://jabber.org/protocol/muc'/>"
                 self.send(f"{head}{resource(from_resource(client.wanted))}'{write.id_attr(client.id)}>{muc}{error}</presence>")
         if room.empty:
@@ -348,9 +357,11 @@ class Visitor:
         room = self.rooms.get(fact.room)
         if room is None:
             return
-        room.left(fact)
         if room.nick in fact.nicks:
+            room.left(fact._replace(reason=self._worded(fact.reason)))
             self._drop(room)
+        else:
+            room.left(fact)
 
     def _joined(self, fact: Joined) -> None:
         room = self.rooms.get(fact.room)
@@ -378,12 +389,13 @@ class Visitor:
 
     def _notice(self, fact: Notice) -> None:
         room = self.rooms.get(fact.where)
+        text = self._worded(fact.text)
         if room is not None:
-            room.notice(fact.text)
+            room.notice(text)
         elif fact.where.kind == "person":
-            self._from_person(fact.where, fact.text)
+            self._from_person(fact.where, text)
         else:
-            self._announce(fact.where, fact.text)
+            self._announce(fact.where, text)
 
     def _announce(self, place: Address, text: str) -> None:
         """Words of a server for whoever is there now: no archive and no offline storage keeps them."""
@@ -392,14 +404,14 @@ class Visitor:
     def _invited(self, fact: Invited) -> None:
         room = self.jid(fact.room)
         inviter = self.jid(self.bridge.person(fact.room, fact.nick)) if fact.nick else room
-        self.send(write.invitation(self.door, room, self.user, inviter, fact.reason))
+        self.send(write.invitation(self.door, room, self.user, inviter, self._worded(fact.reason)))
 
     def _up(self, fact: Up) -> None:
         self._standing(Seen(fact.server))
 
     def _down(self, fact: Down) -> None:
         if fact.error is not None:
-            self._announce(fact.server, fact.error.text)
+            self._announce(fact.server, self._worded(fact.error.text))
         self._standing(Seen(fact.server, "unavailable", fact.error.text if fact.error is not None else ""))
 
     def _standing(self, fact: Seen) -> None:
@@ -423,7 +435,7 @@ class Visitor:
         # two addresses may be one room
         for room, address in {room: address for address, room in self.rooms.items()}.items():
             if room.inside:
-                room.left(Left(address, (room.nick,), "lost", reason))
+                room.left(Left(address, (room.nick,), "lost", self._worded(reason)))
             else:
                 self._refused(Refused(address, LegacyError("remote-server-timeout", reason)))
         self.rooms.clear()
