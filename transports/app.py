@@ -26,6 +26,7 @@ from transports import catalogs
 from transports.accounts import Accounts
 from transports.config import ComponentSettings, Config
 from transports.contacts import Contacts
+from transports.control import Control, socket_of
 from transports.describe import Answers, Value
 from transports.errors import LegacyError
 from transports.events import ContactFact, Fact, File, Message
@@ -34,6 +35,7 @@ from transports.log import kv
 from transports.notify import Notifier
 from transports.ports import Bridge, Services
 from transports.post import Post
+from transports.shell.answers import Answers as ShellAnswers
 from transports.words import say
 from transports.xmpp import services
 from transports.xmpp.desk import Desk
@@ -50,19 +52,23 @@ STAGE: Final = 3.5
 CLOSING: Final = 2.0
 #: Seconds that closing the loop may take after that.
 LINGER: Final = 0.5
-GOODBYE: Final = "The gateway is stopping; it will be back."
+GOODBYE: Final = say("gate.stopping")
 
 
 class Mounted:
     """One bridge in place: its wing, its stream and, if it is durable, its mailbox."""
 
-    def __init__(self, bridge: Bridge, wing: Wing, desk: Desk, stream: Component, post: Post | None, app: App) -> None:
+    def __init__(
+        self, name: str, bridge: Bridge, wing: Wing, desk: Desk, stream: Component, post: Post | None, app: App
+    ) -> None:
+        self.name = name  # the bridge's, in the configuration and in the store
         self.bridge = bridge
         self.wing = wing
         self.desk = desk
         self.stream = stream
         self.post = post
         self.app = app
+        self.trouble = ""  # why the bridge could not start
         self.message = wing.message
         self.presence = wing.presence
         self.iq = wing.iq
@@ -77,7 +83,9 @@ class Mounted:
             name, domain = self.bridge.name, self.bridge.domain
             words = f"{type(error).__name__}: {error}"
             log.error(kv("a bridge cannot start", bridge=name, domain=domain, error=words, retry=AGAIN))
+            self.trouble = words
             return False
+        self.trouble = ""
         self.stream.start()
         return True
 
@@ -175,6 +183,7 @@ class App:
         self.tasks: list[asyncio.Task[Any]] = []
         self.stopping = asyncio.Event()
         self.database: Any = None
+        self.control = Control(socket_of(config.store.path), ShellAnswers(self).meet)
         self._ready = False
 
     # Building -----------------------------------------------------------------------------------------------------
@@ -208,7 +217,7 @@ class App:
         desk = Desk(wing, Accounts(bridge.describe), Contacts(), frozenset(settings.admins))
         given.desk = wing.desk = desk
         wing.services = {**services.TABLE, **desk.table}
-        mounted = Mounted(bridge, wing, desk, stream, post, self)
+        mounted = Mounted(settings.name, bridge, wing, desk, stream, post, self)
         stream.attach(mounted)
         return mounted
 
@@ -241,6 +250,7 @@ class App:
                 self.tasks.append(asyncio.create_task(mounted.post.mailbox.run()))
             if not await mounted.start():
                 self.tasks.append(asyncio.create_task(mounted.start_later()))
+        await self.control.start()
         self.tasks.append(asyncio.create_task(self._sweep()))
         self.tasks.append(asyncio.create_task(self.notifier.beat()))
         # what is here now stays; what comes and goes (facts, stanzas) is freed by reference counts, so the collector may rest
@@ -272,6 +282,7 @@ class App:
     async def _stop(self) -> None:
         self.notifier.stopping()
         log.info("stopping")
+        await self.control.stop()
         for task in self.tasks:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)

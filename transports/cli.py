@@ -1,55 +1,75 @@
-"""The command line: `transports run` and `transports check`.
+"""The command line: `transports run`, `transports check`, and what looks at a gateway from outside (`shell`).
 
-Exit codes: 0 fine, 1 stopped by something unforeseen, 2 the command line or the configuration is wrong. Loads what runs
-the gateway only when it is to run, so that `check` answers at once.
+Exit codes: 0 fine, 1 it could not be done or was stopped by something unforeseen, 2 the command line or the configuration is
+wrong. Loads what runs the gateway only when it is to run, so that `check` answers at once.
 """
 
 from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 import traceback
-from collections.abc import Sequence
-from importlib import metadata
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 from transports import log
 from transports.config import DEFAULT_PATHS, Config, load
 from transports.config_errors import ConfigErrors
+from transports.shell import parser as shell
+from transports.shell.version import version
 
 OK, FAILED, WRONG = 0, 1, 2
+
+
+#: Where the systemd unit's configuration stands, and what that unit gives the gateway beside it (systemd.exec(5)).
+UNIT: Final = Path("/etc/transports")
+GIVEN: Final = {"STATE_DIRECTORY": Path("/var/lib/transports"), "CREDENTIALS_DIRECTORY": UNIT / "secrets"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; the process's exit code."""
     arguments = _parser().parse_args(argv)
+    path = arguments.config or _default_path()
     try:
-        config = load(arguments.config or _default_path())
+        config = load(path, os.environ if arguments.command == "run" else _environment(path))
     except ConfigErrors as errors:
         print(errors, file=sys.stderr)
         return WRONG
-    return _run(config, arguments.log_level) if arguments.command == "run" else _check(config)
+    if arguments.command == "run":
+        return _run(config, arguments.log_level)
+    if arguments.command == "check":
+        return _check(config)
+    from transports.shell import commands  # here: `check` needs none of it
+
+    return commands.run(config, arguments)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("transports", description="XMPP gateway to other networks (XEP-0114 component)")
-    parser.add_argument("--version", action="version", version=f"transports {_version()}")
+    parser.add_argument("--version", action="version", version=f"transports {version()}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     run = commands.add_parser("run", help="run in the foreground; log to stderr; SIGTERM ends it")
     run.add_argument("--log-level", choices=["debug", "info", "warning", "error"], default="info")
     check = commands.add_parser("check", help="check a configuration; exit code 0 or 2")
     for command in (run, check):
-        paths = " or ".join(map(str, DEFAULT_PATHS))
-        command.add_argument("--config", type=Path, metavar="FILE", help=f"default: {paths}")
+        _add_config(command)
+    shell.add(commands, _add_config)
     return parser
 
 
-def _version() -> str:
-    try:
-        return metadata.version("xmpp-transports")
-    except metadata.PackageNotFoundError:
-        return "(not installed)"
+def _add_config(parser: argparse.ArgumentParser) -> None:
+    paths = " or ".join(map(str, DEFAULT_PATHS))
+    parser.add_argument("--config", type=Path, metavar="FILE", help=f"default: {paths}")
+
+
+def _environment(path: Path) -> Mapping[str, str]:
+    """The environment, and what the unit would add to it where `path` is the unit's: else the shell would look elsewhere."""
+    if path.absolute().parent != UNIT:
+        return os.environ
+    return {**{name: str(folder) for name, folder in GIVEN.items() if os.access(folder, os.X_OK)}, **os.environ}
 
 
 def _default_path() -> Path:

@@ -28,6 +28,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from transports.events import Address
 from transports.mailbox_in import Incoming, Refusal
 from transports.mailbox_out import Outgoing
 from transports.mailbox_seams import FarSide, Limits, Seams
@@ -84,6 +85,13 @@ class Mailbox:
             return False
         self._incoming.refused(sender, id, Refusal(type, condition, text))
         return True
+
+    def revived(self, direction: str, user: str, contact: Address) -> None:
+        """A dead letter was queued again by the operator: go on with it."""
+        if direction == "in":
+            self._incoming.look_again(user)
+        else:
+            self._outgoing.look_again(user, contact)
 
     async def drain(self, within: float) -> None:
         """Finish what is under way, in both directions at once, within `within` seconds; then nothing of this runs."""

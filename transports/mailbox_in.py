@@ -21,6 +21,7 @@ from transports.errors import ERROR_TYPES, LegacyError
 from transports.events import Address, Said, Say
 from transports.mailbox_seams import Limits, Seams, noted, told
 from transports.tasks import Tasks
+from transports.words import say
 from transports.xmpp.fence import Fence
 
 if TYPE_CHECKING:
@@ -130,9 +131,7 @@ class Incoming:
             raise
         except Exception as error:
             log.error("mailbox: a message could not be stored: %s", error)
-            raise LegacyError(
-                "internal-server-error", "The gateway could not store the message.", type="wait", retry_after=60
-            ) from error
+            raise LegacyError("internal-server-error", say("queue.unstored"), type="wait", retry_after=60) from error
 
     def tell(self, row: Row) -> None:
         """A row of the user's own has failed: its error stanza goes to the stream."""
@@ -183,6 +182,13 @@ class Incoming:
         if inbox is not None and inbox.held and not inbox.releasing:
             inbox.releasing = True
             self._tasks.start(self._release(user, inbox, inbox.until - _now()))
+
+    def look_again(self, user: str) -> None:
+        """The journal holds rows for this user that were dead before."""
+        inbox = self._inboxes.setdefault(user, _Inbox(more=False))
+        if not inbox.releasing:  # which reads all of it again by itself
+            inbox.restart()
+            self._flow(user)
 
     async def release_due(self) -> None:
         """Write again what waited long enough without a sign of its user."""

@@ -18,6 +18,7 @@ from transports.errors import LegacyError
 from transports.events import Address, Say
 from transports.mailbox_seams import FarSide, Limits, Seams, told
 from transports.tasks import Tasks
+from transports.words import say
 
 if TYPE_CHECKING:
     from transports.store.journal import Journal, Row
@@ -79,6 +80,10 @@ class Outgoing:
             self._journal.put("out", user, command, _key(command), self._limits.queue).add_done_callback(stored)
         except Exception as error:
             told(self._refuse, user, command, error)
+
+    def look_again(self, user: str, contact: Address) -> None:
+        """The journal holds a row of this lane that was dead before."""
+        self._wake((user, contact))
 
     async def drain(self, within: float) -> None:
         """Start nothing new; let what is being handed over finish within `within` seconds."""
@@ -170,10 +175,10 @@ class Outgoing:
         except LegacyError:
             raise
         except TimeoutError as error:
-            raise LegacyError("remote-server-timeout", "No answer in time.", certain=False) from error
+            raise LegacyError("remote-server-timeout", say("queue.late"), certain=False) from error
         except Exception as error:
             log.exception("mailbox: the bridge failed")
-            raise LegacyError("internal-server-error", "The gateway failed.", certain=False) from error
+            raise LegacyError("internal-server-error", say("queue.failed"), certain=False) from error
 
 
 #: Ids at least this long are chance or time, not counters that begin anew: the same one again is the same message again.
@@ -194,4 +199,4 @@ def _store_error(error: BaseException) -> LegacyError:
     if isinstance(error, LegacyError):
         return error
     log.error("mailbox: a message could not be stored: %s", error)
-    return LegacyError("internal-server-error", "The gateway could not store the message.", type="wait", retry_after=60)
+    return LegacyError("internal-server-error", say("queue.unstored"), type="wait", retry_after=60)

@@ -12,7 +12,7 @@ Two kinds of bridges:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from transports.describe import Answers, Card, Description, Prompt, Status, Value
@@ -145,7 +145,10 @@ class Bridge(Protocol):
         raise LegacyError("item-not-found", say("gate.no-rooms"))
 
     def can(self, address: Address) -> frozenset[type]:
-        """The commands this address takes. Disco features, fallbacks and errors derive from it (`xmpp/semantics`)."""
+        """The commands this address takes, and what else it can: events.Reply, Attach, Receipt.
+
+        Disco features, fallbacks and errors derive from it (`xmpp/semantics`).
+        """
         ...
 
     def identity(self, address: Address) -> Identity: ...
@@ -161,6 +164,10 @@ class Bridge(Protocol):
     async def stop(self) -> None:
         """Say goodbye and release everything, within 5 s."""
         ...
+
+    def connections(self) -> Mapping[str, int]:
+        """What the bridge is connected to, and how many times: IRC networks, say. For the operator."""
+        return {}
 
     # People ---------------------------------------------------------------------------------------------------------
 

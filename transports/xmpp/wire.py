@@ -12,6 +12,7 @@ import hashlib
 import logging
 import random
 import ssl
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, Protocol
@@ -21,6 +22,7 @@ from slixmpp import ComponentXMPP
 
 from transports.errors import LegacyError
 from transports.log import kv
+from transports.words import say
 from transports.xmpp import advice, read, write, xml
 from transports.xmpp.address import Jid, JidError, parse
 
@@ -84,6 +86,8 @@ class Component(ComponentXMPP):  # type: ignore[misc]
         super().__init__(domain, secret, host, port)
         self.domain = domain
         self.ready = False
+        self.since = 0.0  # when the server took us, seconds since the epoch
+        self.trouble = ("", "")  # why there is no stream, and what can be done about it
         self.door = xml.Door(domain)
         self.refused = ""
         self._address = (host, port)
@@ -141,7 +145,8 @@ class Component(ComponentXMPP):  # type: ignore[misc]
         except (OSError, TimeoutError) as error:
             reason = str(error) or "no answer"
             server = f"{host}:{port}"
-            log.error(kv("cannot connect", domain=self.domain, server=server, error=reason, advice=advice.unconnected(error)))
+            self.trouble = (f"cannot connect to {server}: {reason}", advice.unconnected(error))
+            log.error(kv("cannot connect", domain=self.domain, server=server, error=reason, advice=self.trouble[1]))
             return
         watch = self.loop.call_later(HANDSHAKE_WITHIN, self._no_handshake)
         try:
@@ -156,6 +161,8 @@ class Component(ComponentXMPP):  # type: ignore[misc]
     def _explain(self, event: str, **fields: object) -> None:
         """Why this connection ends: the one line about it."""
         self._explained = True
+        words = (event, *(str(fields[name]) for name in ("condition", "error", "text") if fields.get(name)))
+        self.trouble = (": ".join(words), str(fields.get("advice", "")))
         log.error(kv(event, domain=self.domain, **fields))
 
     def connection_made(self, transport: Any) -> None:
@@ -175,6 +182,8 @@ class Component(ComponentXMPP):  # type: ignore[misc]
         self._unstall()
         reason = str(exc or "closed by the server")
         if was_ready:
+            if not self._explained:
+                self.trouble = (f"disconnected: {reason}", "")
             if not self._stopping:
                 log.warning(kv("disconnected", domain=self.domain, error=reason))
             self._tell(self.handlers.disconnected)
@@ -192,6 +201,7 @@ class Component(ComponentXMPP):  # type: ignore[misc]
 
     def _accepted(self) -> None:
         self.ready = True
+        self.since = time.time()
         log.info(kv("connected", domain=self.domain, server=f"{self._address[0]}:{self._address[1]}"))
         self.loop.call_later(KEEPALIVE, self._keepalive, self.transport)
         if self._dropped:
@@ -295,13 +305,14 @@ class Component(ComponentXMPP):  # type: ignore[misc]
 
     def _failed(self, stanza: Element, name: str, error: Exception) -> None:
         """A stanza that could not be read or handled costs a line in the log, and its sender gets an answer."""
-        answer = LegacyError("jid-malformed", "This is not an address.")
+        answer = LegacyError("jid-malformed", say("gate.address"))
         if not isinstance(error, JidError):
             log.error("a stanza could not be handled", exc_info=error)
-            answer = LegacyError("internal-server-error", "The gateway has failed at this; its log says why.")
+            answer = LegacyError("internal-server-error", say("gate.failed"))
         kind, sender = stanza.get("type", ""), stanza.get("from", "")
         if kind not in ("error", "result") and sender:
-            asked = read.Iq(kind, stanza.get("id", ""), sender, self._own(stanza.get("to", "")), None, None)
+            to, language = self._own(stanza.get("to", "")), stanza.get(read.LANG, "")
+            asked = read.Iq(kind, stanza.get("id", ""), sender, to, None, None, language)
             self.send(write.refusal(self.door, name, asked, answer))
 
     def _own(self, to: str) -> Jid:
