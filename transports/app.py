@@ -18,7 +18,7 @@ import signal
 import ssl
 import threading
 from collections.abc import Sequence
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import uvloop
 
@@ -36,15 +36,21 @@ from transports.notify import Notifier
 from transports.ports import Bridge, Services
 from transports.post import Post
 from transports.shell.answers import Answers as ShellAnswers
+from transports.store.shelf import Shelf
 from transports.words import say
 from transports.xmpp import services
 from transports.xmpp.desk import Desk
 from transports.xmpp.wire import Component
 
+if TYPE_CHECKING:
+    from transports.store.database import Database
+
 log = logging.getLogger(__name__)
 
 #: Seconds between the gateway's own tidying rounds.
 SWEEP: Final = 60.0
+#: Seconds between looks for what the store may forget.
+PURGE: Final = 3600.0
 #: Seconds until a bridge that could not start is tried again.
 AGAIN: Final = 5.0
 #: Seconds for each stage of a stop: a bridge's end, what is on its way; then the stream's end.
@@ -182,26 +188,33 @@ class App:
         self.mounted: list[Mounted] = []
         self.tasks: list[asyncio.Task[Any]] = []
         self.stopping = asyncio.Event()
-        self.database: Any = None
+        self.shelf: Shelf | None = None
         self.control = Control(socket_of(config.store.path), ShellAnswers(self).meet)
         self._ready = False
+
+    @property
+    def database(self) -> Database | None:
+        """The open database; None while nothing is stored."""
+        return self.shelf.opened if self.shelf is not None else None
 
     # Building -----------------------------------------------------------------------------------------------------
 
     async def build(self) -> None:
         catalogs.load(self.config.path.parent / "languages")
         key = self.config.store.open_key().encode()
+        self.shelf = Shelf(self.config.store.url.get_secret_value(), key)
+        await self.shelf.start()
         for component in self.config.components():
-            self.mounted.append(await self._mount(component, key))
+            self.mounted.append(await self._mount(component, key, self.shelf))
 
-    async def _mount(self, settings: ComponentSettings, key: bytes) -> Mounted:
+    async def _mount(self, settings: ComponentSettings, key: bytes, shelf: Shelf) -> Mounted:
         module = importlib.import_module(settings.module)
         section = self.config.irc if settings.name == "irc" else self.config.bridges[settings.name]
         stream = Component(
             settings.domain, settings.host, settings.port, settings.secret.get_secret_value(), _tls(settings), settings.host
         )
         durable = bool(getattr(module, "DURABLE", False))
-        post = await self._post(settings, stream) if durable else None
+        post = await self._post(settings, stream, shelf) if durable else None
         given = _Given()
         given.post = post
         bridge = cast(Bridge, module.build(section, Services(_derive(key, f"bridge {settings.name}"), given, given, given)))
@@ -214,21 +227,27 @@ class App:
             services.TABLE,
             post,
         )
-        desk = Desk(wing, Accounts(bridge.describe), Contacts(), frozenset(settings.admins))
+        accounts = Accounts(bridge.describe, shelf.accounts(settings.name))
+        contacts = Contacts(shelf.contacts(settings.name))
+        await accounts.load()
+        await contacts.load()
+        if durable:
+            await shelf.database()  # StoreError when what is in it could not be read
+        desk = Desk(wing, accounts, contacts, frozenset(settings.admins))
+        desk.up = lambda: stream.ready
         given.desk = wing.desk = desk
+        if post is not None:
+            post.language = desk.language_of
         wing.services = {**services.TABLE, **desk.table}
         mounted = Mounted(settings.name, bridge, wing, desk, stream, post, self)
         stream.attach(mounted)
         return mounted
 
-    async def _post(self, settings: ComponentSettings, stream: Component) -> Post:
+    async def _post(self, settings: ComponentSettings, stream: Component, shelf: Shelf) -> Post:
         # imported here: a host that bridges only IRC has no need of SQLAlchemy's 15 MB
-        from transports.store.database import open_database
         from transports.store.journal import Journal
 
-        if self.database is None:
-            self.database = await open_database(self.config.store.url.get_secret_value())
-        return Post(settings.domain, Journal(self.database, settings.name), stream.send, lambda: stream.ready)
+        return Post(settings.domain, Journal(await shelf.database(), settings.name), stream.send, lambda: stream.ready)
 
     # Running ------------------------------------------------------------------------------------------------------
 
@@ -252,6 +271,7 @@ class App:
                 self.tasks.append(asyncio.create_task(mounted.start_later()))
         await self.control.start()
         self.tasks.append(asyncio.create_task(self._sweep()))
+        self.tasks.append(asyncio.create_task(self._purge()))
         self.tasks.append(asyncio.create_task(self.notifier.beat()))
         # what is here now stays; what comes and goes (facts, stanzas) is freed by reference counts, so the collector may rest
         gc.collect()
@@ -277,6 +297,15 @@ class App:
                 except Exception:
                     log.exception("a sweep failed")
 
+    async def _purge(self) -> None:
+        while True:
+            await asyncio.sleep(PURGE)
+            try:
+                if self.shelf is not None:
+                    await self.shelf.purge()
+            except Exception:
+                log.exception("the store could not be purged")
+
     # Stopping -----------------------------------------------------------------------------------------------------
 
     async def _stop(self) -> None:
@@ -287,8 +316,8 @@ class App:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
         await asyncio.gather(*(mounted.stop() for mounted in self.mounted), return_exceptions=True)
-        if self.database is not None:
-            await self.database.close()
+        if self.shelf is not None:
+            await self.shelf.close()
         log.info("stopped")
 
 

@@ -21,7 +21,7 @@ from transports.errors import ERROR_TYPES, LegacyError
 from transports.events import Address, Said, Say
 from transports.mailbox_seams import Limits, Seams, noted, told
 from transports.tasks import Tasks
-from transports.words import say
+from transports.words import say, unpacked
 from transports.xmpp.fence import Fence
 
 if TYPE_CHECKING:
@@ -372,7 +372,7 @@ class Incoming:
 def _why(row: Row) -> LegacyError:
     """The error of a failed row as it was."""
     condition, _, text = row.error.partition(": ")
-    return LegacyError(_known(condition), text)
+    return LegacyError(_known(condition), unpacked(text))
 
 
 def _known(condition: str) -> str:

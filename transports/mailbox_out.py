@@ -18,7 +18,7 @@ from transports.errors import LegacyError
 from transports.events import Address, Say
 from transports.mailbox_seams import FarSide, Limits, Seams, told
 from transports.tasks import Tasks
-from transports.words import say
+from transports.words import packed, say
 
 if TYPE_CHECKING:
     from transports.store.journal import Journal, Row
@@ -163,6 +163,7 @@ class Outgoing:
                 again = self._journal.look_up if looked_up else self._journal.retry
                 await again(row.id, now + _backoff(error.retry_after, row.attempts), words)
                 return
+        words = f"{error.condition}: {packed(error.text)}"
         await self._journal.fail(row.id, words)
         log.warning("mailbox: message %s was given up: %s", row.id, error.condition)
         self._tell(row._replace(state="failed", error=words))

@@ -14,6 +14,7 @@ from transports.events import Address, Fact, Said, Say
 from transports.log import kv
 from transports.mailbox import Mailbox
 from transports.mailbox_seams import Seams
+from transports.words import in_language
 from transports.xmpp import write, xml
 from transports.xmpp.address import jid_of
 from transports.xmpp.fence import Ping
@@ -33,6 +34,8 @@ class Post:
         self.door = xml.Door(domain)
         self.send = send
         self.up = up
+        #: What is known of a user's language: the desk's.
+        self.language: Callable[[str], str] = lambda user: ""
         self.mailbox = Mailbox(
             journal, Seams(self._write, self._render, self._render_ping, self._sent, self._render_failed, self._refused)
         )
@@ -89,10 +92,11 @@ class Post:
         """Receipts are the bridges' own matter: taken by the far side is not delivered (XEP-0184)."""
 
     def _render_failed(self, user: str, command: Say, error: LegacyError) -> str:
+        words = in_language(error.text, self.language(user))
         opening = self.door.opening(
             "message", self._jid(command.to), command.by, f"{write.id_attr(command.id)} type='error'"
         )
-        return f"{opening}>{xml.error(error.condition, error.type, error.text)}</message>"
+        return f"{opening}>{xml.error(error.condition, error.type, words)}</message>"
 
     def _refused(self, user: str, fact: Said, error: LegacyError) -> None:
         log.warning(kv("dead letter", domain=self.domain, user=user, condition=error.condition, text=error.text))

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from transports.store.database import Database
 from transports.store.journal import OPEN
 from transports.store.schema import journal as table
+from transports.words import PACKED
 
 #: Letters that are listed at most.
 MOST: Final = 1_000
@@ -130,4 +131,4 @@ def _dead(ids: Collection[str] | None, bridge: str) -> tuple[sa.ColumnElement[bo
 
 def _letter(found: sa.Row[Any]) -> Letter:
     values: list[Any] = list(found)
-    return Letter._make([*values[:-2], values[-2] or "", bool(values[-1])])
+    return Letter._make([*values[:-2], (values[-2] or "").partition(PACKED)[0], bool(values[-1])])
