@@ -10,6 +10,7 @@ Importing this file imports SQLAlchemy (200 ms, 14 MB): only a process with a du
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import stat
@@ -34,6 +35,8 @@ T = TypeVar("T")
 BACKLOG: Final = 10_000
 #: Pieces of work in one transaction: bounds how long the first of them waits for the last.
 BATCH: Final = 256
+#: Milliseconds to wait for another process that writes.
+BUSY: Final = 5000
 
 
 #: One connection for the one thread; no value of a statement in a log or in the text of an error.
@@ -80,6 +83,12 @@ class Database:
                 self._next(loop)
         return future
 
+    async def fold(self) -> None:
+        """Fold SQLite's log into the file and empty it, so that what was deleted is on the disk no more. If a reader
+        is in the way it is left to a later time, at the latest to the close."""
+        if not self._closed:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._fold)
+
     async def close(self) -> None:
         """Commit what waits, then close the file and end the thread. A second time does nothing."""
         if self._closed:
@@ -117,6 +126,17 @@ class Database:
             return [_Outcome(None, error) for _ in calls]
         return outcomes
 
+    def _fold(self) -> None:
+        """In the thread, outside of any transaction."""
+        if self._engine.dialect.name != "sqlite":
+            return
+        try:
+            with contextlib.closing(self._engine.raw_connection()) as connection:
+                for statement in ("busy_timeout=100", "wal_checkpoint(TRUNCATE)", f"busy_timeout={BUSY}"):
+                    connection.cursor().execute(f"PRAGMA {statement}").fetchall()
+        except Exception as error:
+            log.error("database: the log cannot be folded: %s", error)
+
 
 def _attempt(connection: sa.Connection, call: Callable[[sa.Connection], Any]) -> _Outcome:
     try:
@@ -124,6 +144,11 @@ def _attempt(connection: sa.Connection, call: Callable[[sa.Connection], Any]) ->
             return _Outcome(call(connection), None)
     except Exception as error:
         return _Outcome(None, error)
+
+
+def storable(text: str) -> str:
+    """`text` as every database takes it: no lone surrogates, no NUL."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "?")
 
 
 async def open_database(url: str) -> Database:
@@ -198,7 +223,7 @@ def _sqlite(url: sa.URL) -> sa.Engine:
             os.fchmod(descriptor, 0o600)
     finally:
         os.close(descriptor)
-    engine = sa.create_engine(url, connect_args={"timeout": 5.0}, **_ENGINE)
+    engine = sa.create_engine(url, connect_args={"timeout": BUSY / 1000}, **_ENGINE)
     sa.event.listen(engine, "connect", _configure)
     sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
     return engine

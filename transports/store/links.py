@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 import sqlalchemy as sa
 
 from transports.events import Address, Outcome
-from transports.store.database import Database
+from transports.store.database import Database, storable
 from transports.store.journal import Direction
 from transports.store.schema import links as table
 
@@ -96,14 +96,14 @@ class Links:
             "contact_name": address.name,
             "xmpp_id": xmpp_id,
             "direction": direction,
-            "author": _clean(by[:LONGEST_ID]),
-            "excerpt": _clean(excerpt[:EXCERPT]),
+            "author": storable(by[:LONGEST_ID]),
+            "excerpt": storable(excerpt[:EXCERPT]),
             "asked": asked,
             "state": "",
             "created": self._clock(),
         }
         fit = [far_id for far_id in dict.fromkeys(far_ids) if _fits(far_id)][:MOST_IDS] or [""]
-        same = (*self._where(user, address), _COLUMNS.xmpp_id == _clean(xmpp_id))
+        same = (*self._where(user, address), _COLUMNS.xmpp_id == storable(xmpp_id))
 
         def work(connection: sa.Connection) -> None:
             known = set(connection.execute(sa.select(_COLUMNS.far_id).where(*same)).scalars())
@@ -116,7 +116,7 @@ class Links:
     def far(self, user: str, address: Address, xmpp_id: str) -> Future[tuple[str, ...]]:
         """What the far side calls a stanza, in the order of its parts; () when that is not known."""
         query = sa.select(_COLUMNS.far_id).where(
-            *self._where(user, address), _COLUMNS.xmpp_id == _clean(xmpp_id), _COLUMNS.far_id != ""
+            *self._where(user, address), _COLUMNS.xmpp_id == storable(xmpp_id), _COLUMNS.far_id != ""
         )
         return self._database.run(
             lambda connection: tuple(connection.execute(query.order_by(_COLUMNS.seq)).scalars())
@@ -124,11 +124,11 @@ class Links:
 
     def xmpp(self, user: str, address: Address, far_id: str) -> Future[Link | None]:
         """The stanza that a message of the far side is; of several the first, which corrections and reactions refer to."""
-        return self._first(user, address, _COLUMNS.far_id == _clean(far_id), _COLUMNS.far_id != "")
+        return self._first(user, address, _COLUMNS.far_id == storable(far_id), _COLUMNS.far_id != "")
 
     def known(self, user: str, address: Address, xmpp_id: str) -> Future[Link | None]:
         """What is known of a stanza, with the first of its far ids."""
-        return self._first(user, address, _COLUMNS.xmpp_id == _clean(xmpp_id))
+        return self._first(user, address, _COLUMNS.xmpp_id == storable(xmpp_id))
 
     def settle(self, user: str, address: Address, far_id: str, outcome: Outcome) -> Future[Settled]:
         """Note what became of an own message, told by one of its far ids.
@@ -137,7 +137,7 @@ class Links:
         forward only (XEP-0333 5). Repeats, and what comes too late, are no news; after a failure nothing is.
         """
         contact = (*self._where(user, address), _COLUMNS.direction == "out")
-        where = (*contact, _COLUMNS.far_id == _clean(far_id), _COLUMNS.far_id != "")
+        where = (*contact, _COLUMNS.far_id == storable(far_id), _COLUMNS.far_id != "")
         one = _SELECT.add_columns(_COLUMNS.seq, _COLUMNS.state).where(*where).order_by(_COLUMNS.seq).limit(1)
 
         def work(connection: sa.Connection) -> Settled:
@@ -159,19 +159,18 @@ class Links:
         return self._database.run(work)
 
     def purge(self, keep: float = KEEP, most: int = MOST) -> Future[None]:
-        """Forget links older than `keep` seconds, and all but the newest `most` of each user."""
-        bridged = _COLUMNS.bridge == self._bridge
+        """Forget links of all bridges older than `keep` seconds, and all but the newest `most` of each user."""
         old = self._clock() - keep
-        count = sa.func.count()
-        many = sa.select(_COLUMNS.owner).where(bridged).group_by(_COLUMNS.owner).having(count > most)
+        whose = (_COLUMNS.bridge, _COLUMNS.owner)
+        many = sa.select(*whose).group_by(*whose).having(sa.func.count() > most)
 
         def work(connection: sa.Connection) -> None:
-            connection.execute(sa.delete(table).where(bridged, _COLUMNS.created < old))
-            for owner in list(connection.execute(many).scalars()):
-                of_owner = (bridged, _COLUMNS.owner == owner)
-                newest = sa.select(_COLUMNS.seq).where(*of_owner).order_by(_COLUMNS.seq.desc())
+            connection.execute(sa.delete(table).where(_COLUMNS.created < old))
+            for bridge, owner in list(connection.execute(many)):
+                owned = (_COLUMNS.bridge == bridge, _COLUMNS.owner == owner)
+                newest = sa.select(_COLUMNS.seq).where(*owned).order_by(_COLUMNS.seq.desc())
                 last = connection.execute(newest.offset(most).limit(1)).scalar()
-                connection.execute(sa.delete(table).where(*of_owner, _COLUMNS.seq <= last))
+                connection.execute(sa.delete(table).where(*owned, _COLUMNS.seq <= last))
 
         return self._database.run(work)
 
@@ -192,9 +191,4 @@ class Links:
 
 
 def _fits(id: str) -> bool:
-    return 0 < len(id) <= LONGEST_ID and id == _clean(id)
-
-
-def _clean(text: str) -> str:
-    """`text` as every database takes it: no lone surrogates, no NUL."""
-    return text.encode("utf-8", "replace").decode().replace("\0", "?")
+    return 0 < len(id) <= LONGEST_ID and id == storable(id)
