@@ -1,9 +1,10 @@
 // The demo's page: Converse.js, told where the server and the room are (demo.json, written by lab/demo.py).
-// ?user=bob logs the second account in; two tabs of one browser may hold two users.
+// ?user=bob logs the second account in; two tabs of one browser may hold two users. ?room=none joins no channel.
 import './dist/converse.min.js';
 
 const demo = await (await fetch('demo.json', { cache: 'no-store' })).json();
-const wanted = new URLSearchParams(location.search).get('user');
+const asked = new URLSearchParams(location.search);
+const wanted = asked.get('user');
 const user = demo.accounts.find(({ name }) => name === wanted) ?? demo.accounts[0];
 
 document.title = `${user.name} – Transports`;
@@ -18,7 +19,7 @@ converse.initialize({
     password: user.password,
     // Kept for the tab alone: the next demo starts afresh.
     allow_user_trust_override: 'off',
-    auto_join_rooms: [{ jid: demo.room, nick: user.name }],
+    auto_join_rooms: asked.get('room') === 'none' ? [] : [{ jid: demo.room, nick: user.name }],
     auto_register_muc_nickname: false,
     view_mode: 'fullscreen',
     show_self_in_roster: false,

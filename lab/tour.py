@@ -1,0 +1,52 @@
+"""The house of a tour: what a person has who sits down with a client. Prosody with privileges and uploads, an IRC channel
+with somebody in it, the gateway with IRC and with the bridge of docs/writing-a-bridge.md, whose contacts say things back.
+
+    async with house(folder) as running: running.prosody.c2s_port, running.irc, running.echo
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import NamedTuple
+
+from lab.gateway import Gateway, settings
+from lab.house import Plan, make_page
+from lab.irc import Greeter
+from lab.ircd import Inspircd, Ircd
+from lab.prosody import Prosody
+
+IRC, ECHO = "irc.localhost", "echo.localhost"
+CHANNEL = "#garden"
+NETWORK = "irc.test"
+SECRET = "a secret of the tours"
+
+
+class House(NamedTuple):
+    prosody: Prosody
+    ircd: Ircd
+    gateway: Gateway
+
+    @property
+    def room(self) -> str:
+        return f"{CHANNEL}%{self.ircd.server_name}@{IRC}"
+
+
+@contextlib.asynccontextmanager
+async def house(folder: Path, converse: Path | None = None, **options: object) -> AsyncIterator[House]:
+    """converse: the folder of Converse.js, for tours in a browser. options: Prosody's."""
+    async with contextlib.AsyncExitStack() as stack:
+        www = folder / "prosody" / "www"
+        if converse is not None:
+            www.parent.mkdir(parents=True, exist_ok=True)
+            make_page(www, converse, Plan("", 0, "", IRC, NETWORK, 0))
+        components = {IRC: SECRET, ECHO: SECRET}
+        more = {"www": www, **options} if converse is not None else options
+        prosody = await stack.enter_async_context(Prosody(folder / "prosody", components, **more))  # type: ignore[arg-type]
+        ircd = await stack.enter_async_context(Inspircd(folder / "ircd", server_name=NETWORK))
+        greeter = await stack.enter_async_context(Greeter(ircd.host, ircd.port, channels=[CHANNEL]))
+        await greeter.send(f"TOPIC {CHANNEL} :A garden on IRC")
+        tables = settings(prosody, ircd, changes={"xmpp": {"secret": SECRET}})
+        tables["bridges"] = {"echo": {"module": "docs.examples.echo.bridge", "domain": ECHO}}  # type: ignore[dict-item]
+        yield House(prosody, ircd, await stack.enter_async_context(Gateway(folder / "gateway", tables)))
