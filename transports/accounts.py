@@ -6,10 +6,12 @@ encrypted by the store's side (`store/vault`) and are plain here: this file must
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
+from weakref import WeakValueDictionary
 
 from transports.describe import Answers, Description, Value
 
@@ -59,6 +61,7 @@ class Accounts:
         self._keep: Keep = keep or Nowhere()
         self._clock = clock
         self._accounts: dict[str, Account] = {}
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def load(self) -> None:
         """Read all; before the bridge starts."""
@@ -89,31 +92,46 @@ class Accounts:
 
     async def register(self, user: str, answers: Answers) -> Account:
         """Add a user, or replace what one gave."""
-        account = self._accounts.get(user) or Account(user, self._clock())
-        return await self._put(account._replace(answers=dict(answers)))
+        async with self._turn(user):
+            return await self._put(self._account(user)._replace(answers=dict(answers)))
 
     async def change(self, user: str, answers: Answers) -> None:
-        if user in self._accounts:
-            await self.register(user, answers)
+        async with self._turn(user):
+            if user in self._accounts:
+                await self._put(self._account(user)._replace(answers=dict(answers)))
 
     async def prefer(self, user: str, preferences: Mapping[str, Value]) -> Account:
         """Set some preferences; the others stay. Who was not registered is now (a bridge that asks for nothing)."""
-        account = self._accounts.get(user) or Account(user, self._clock())
-        return await self._put(account._replace(preferences={**account.preferences, **preferences}))
+        async with self._turn(user):
+            account = self._account(user)
+            return await self._put(account._replace(preferences={**account.preferences, **preferences}))
 
     async def speaks(self, user: str, language: str) -> None:
         """Remember the language of a registered user."""
-        account = self._accounts.get(user)
-        if account is not None and account.language != language:
-            await self._put(account._replace(language=language))
+        async with self._turn(user):
+            account = self._accounts.get(user)
+            if account is not None and account.language != language:
+                await self._put(account._replace(language=language))
 
     async def remove(self, user: str) -> None:
-        await self._keep.delete(user)
-        self._accounts.pop(user, None)
+        async with self._turn(user):
+            await self._keep.delete(user)
+            self._accounts.pop(user, None)
+
+    def _turn(self, user: str) -> asyncio.Lock:
+        """One change of a user at a time: each is made of what the one before has left."""
+        return self._turns.setdefault(user, asyncio.Lock())
+
+    def _account(self, user: str) -> Account:
+        return self._accounts.get(user) or Account(user, self._clock())
 
     async def _put(self, account: Account) -> Account:
         description = self._describe(account.user)
         fields = [*description.registration.fields, *description.preferences]
-        await self._keep.save(account, {field.var for field in fields if field.type == "secret"})
+        secret = {field.var for field in fields if field.type == "secret"}
+        plain = {field.var for field in fields} - secret
+        # what a bridge keeps without a field that says what it is may be anything: it is taken for secret
+        given = {*account.answers, *account.preferences}
+        await self._keep.save(account, secret | (given - plain))
         self._accounts[account.user] = account
         return account

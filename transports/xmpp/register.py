@@ -280,15 +280,15 @@ class Register:
 
     async def _fill_in(self, call: Call, sheet: Sheet) -> bool:
         """Ask until the bridge takes it; True for a new user."""
-        shown, wrong = dict(sheet.before or {}), dict[str, str]()
+        before = sheet.before or {}
+        fields = [field._replace(default=before.get(field.var, field.default)) for field in sheet.form.fields]
+        wrong: Mapping[str, str] = {}
         while True:
-            answers = await call.ask(sheet.form._replace(fields=[*_standing(sheet.form.fields, shown)]), wrong)
-            answers = {**answers, **_kept(sheet, answers)}
+            answers = await call.ask(sheet.form._replace(fields=fields), wrong)
             try:
                 return await self.enroll(call.user, answers, sheet)
             except Wrong as error:
-                wrong = dict(error.fields)
-                shown.update({field.var: answers[field.var] for field in sheet.form.fields if _open(field)})
+                wrong = error.fields
 
     async def _unregister(self, call: Call) -> Done:
         contacts = len(self.desk.contacts.of(call.user))
@@ -314,31 +314,6 @@ def _name(tag: str) -> str:
     return CATALOGS[tag].get("preferences.language-name", tag)
 
 
-def _open(field: Field) -> bool:
-    """Whether what was typed there may be shown again."""
-    return field.type not in ("secret", "note")
-
-
-def _standing(fields: Iterable[Field], shown: Answers) -> Iterator[Field]:
-    """Fields as a command asks for them: with what stands there; a secret that is kept may be left empty."""
-    for field in fields:
-        value = shown.get(field.var)
-        if value is None:
-            yield field
-        elif _open(field):
-            yield field._replace(default=value)
-        else:
-            help = say("register.more", words=field.help, more=say("form.kept")) if field.help else say("form.kept")
-            yield field._replace(required=False, help=help) if value else field
-
-
-def _kept(sheet: Sheet, answers: Answers) -> Answers:
-    """The secrets that were left empty, as they were."""
-    before = sheet.before or {}
-    secrets = [field.var for field in sheet.form.fields if field.type == "secret"]
-    return {var: before[var] for var in secrets if var in before and not answers.get(var)}
-
-
 def _old_elements(sheet: Sheet) -> str:
     """The fields as XEP-0077's own elements; '' where these do not say all that is needed (its table of precedence)."""
     fields = {field.legacy: field for field in sheet.form.fields if field.legacy in LEGACY}
@@ -350,7 +325,7 @@ def _old_elements(sheet: Sheet) -> str:
         if element in fields:
             field = fields[element]
             value = known.get(field.var, field.default if sheet.before is None else None)
-            shown = text(value) if isinstance(value, str) and _open(field) else ""
+            shown = text(value) if isinstance(value, str) and field.type != "secret" else ""
             parts.append(f"<{element}>{shown}</{element}>" if shown else f"<{element}/>")
     made = "".join(parts)
     return made if len(made.encode("utf-8", "replace")) <= _ROOM else ""
