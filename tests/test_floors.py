@@ -18,13 +18,13 @@ HOUSE = Path(__file__).parent.parent / "transports"
 FLOORS = {
     0: "errors events words english",  # the vocabulary: the standard library only
     1: "ports describe media xmpp.sharing xmpp.address xmpp.xml xmpp.read xmpp.write xmpp.room xmpp.disco xmpp.fence "  # pure
-    "xmpp.forms bridges.*.address bridges.*.read bridges.*.write bridges.*.text bridges.*.session "
+    "xmpp.forms xmpp.meaning xmpp.semantics xmpp.chat bridges.*.address bridges.*.read bridges.*.write bridges.*.text bridges.*.session "
     "bridges.irc.caps bridges.irc.channel bridges.irc.crowd bridges.irc.flow bridges.irc.inbound bridges.irc.isupport "
     "bridges.irc.numerics bridges.irc.replies",
     2: "gateway visitor post mailbox mailbox_in mailbox_out mailbox_seams tasks asking accounts contacts "  # asyncio, SQL, files
-    "store.* control config config_errors config_models config_values secrets log notify catalogs resolve",
-    3: "xmpp.wire xmpp.advice xmpp.services xmpp.desk xmpp.commands xmpp.register xmpp.prompt xmpp.admin xmpp.talk "
-    "xmpp.roster xmpp.blocking xmpp.profile xmpp.privilege "
+    "store.* control config config_errors config_models config_values secrets log notify catalogs resolve pictures depot thumbnail",
+    3: "xmpp.wire xmpp.advice xmpp.services xmpp.desk xmpp.calls xmpp.commands xmpp.register xmpp.prompt xmpp.admin xmpp.talk "
+    "xmpp.roster xmpp.blocking xmpp.profile xmpp.privilege xmpp.uploads reach fetching putting files "
     "bridges.*.wire bridges.*.bridge bridges.irc.people bridges.irc.dial",  # the network
     4: "app cli shell.* __main__ web",  # may import all
 }
@@ -33,6 +33,9 @@ LIBRARIES = {
     **dict.fromkeys(("slixmpp", "irc", "twilio", "aiohttp", "aiosmtplib", "aiosmtpd"), 3),
     **dict.fromkeys(("sqlalchemy", "alembic", "cryptography", "pydantic", "pydantic_core"), 2),
     "uvloop": 4,
+    "yarl": 3,
+    "multidict": 3,
+    "PIL": 2,
 }
 #: What the pure floors must not touch: sockets, clocks, chance, loops, threads, files, logs.
 IMPURE = set(

@@ -106,7 +106,7 @@ def test_the_origin_id_is_the_clients_and_a_stanza_id_is_not() -> None:
         ("<openpgp xmlns='urn:xmpp:openpgp:0'/>", True),
         ("<x xmlns='jabber:x:encrypted'/>", True),
         ("<x xmlns='jabber:x:oob'/>", False),
-        ("<encryption xmlns='urn:xmpp:eme:0' namespace='urn:xmpp:omemo:2'/>", False),
+        ("<encryption xmlns='urn:xmpp:eme:0' namespace='urn:xmpp:otr:0'/>", True),
     ],
 )
 def test_what_is_encrypted(inside: str, encrypted: bool) -> None:

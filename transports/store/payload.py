@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, TypeAlias
 
 from transports.events import (
     Address,
@@ -54,7 +54,7 @@ def load(text: str) -> Event:
         raise ValueError("no event")
     [(name, stored)] = found.items()
     kind = _KINDS[name]
-    return cast(Event, kind(**{field: _field(field, stored[field]) for field in kind._fields if field in stored}))
+    return kind(**{field: _field(field, stored[field]) for field in kind._fields if field in stored})
 
 
 def _field(name: str, value: Any) -> Any:

@@ -17,6 +17,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from transports.events import Join, Kind
 from transports.ports import Identity
+from transports.xmpp import semantics
 from transports.xmpp.write import stamp
 from transports.xmpp.xml import MAX_STANZA, attr, clean, clip, text
 
@@ -32,9 +33,12 @@ SOFTWARE: Final = "urn:xmpp-transports"
 #: What any address answers to.
 _EVERYWHERE: Final = (INFO_NS, ITEMS_NS, "urn:xmpp:ping", "jabber:iq:version", "urn:xmpp:time")
 
+#: XEP-0050: where the house or a bridge has commands.
+COMMANDS: Final = "http://jabber.org/protocol/commands"
+
 FEATURES_BY_KIND: Final[Mapping[Kind, tuple[str, ...]]] = {
-    "service": (r"jid\20escaping", "jabber:iq:gateway", "jabber:iq:register", CAPS_NS),
-    "server": (),
+    "service": (r"jid\20escaping", "jabber:iq:gateway", "jabber:iq:register", CAPS_NS, COMMANDS),
+    "server": (COMMANDS,),
     "room": (),
     "person": (),
     "group": (),
@@ -55,6 +59,7 @@ FEATURES_BY_COMMAND: Final[Mapping[type, tuple[str, ...]]] = {
         "urn:xmpp:occupant-id:0",
         "urn:xmpp:sid:0",
     ),
+    **{capability: rule.features for capability, rule in semantics.TABLE.items()},
 }
 
 #: A service whose identity says that rooms are below it (XEP-0045 6.1).
@@ -112,13 +117,13 @@ def _identity(identity: Identity) -> str:
     return f"<identity category='{attr(identity.category)}' type='{attr(identity.type)}'{name}/>"
 
 
-def items(entries: Iterable[tuple[str, str]], node: str = "") -> str:
-    """The answer to disco#items: (jid, name) of each, as many as fit in a stanza."""
+def items(entries: Iterable[tuple[str, str] | tuple[str, str, str]], node: str = "") -> str:
+    """The answer to disco#items: (jid, name) or (jid, name, node) of each, as many as fit in a stanza."""
     parts = [f"<query xmlns='{ITEMS_NS}'{_node(node)}>"]
     size = 0
-    for jid, name in entries:
+    for jid, name, *below in entries:
         named = f" name='{attr(_line(name))}'" if name else ""
-        parts.append(f"<item jid='{attr(jid)}'{named}/>")
+        parts.append(f"<item jid='{attr(jid)}'{_node(*below)}{named}/>")
         size += len(parts[-1].encode())
         if size > MAX_STANZA - 12_000:  # an item has at most 4 kB of jid and of name; the stanza around it another 4
             parts.pop()
@@ -138,7 +143,7 @@ def roominfo(subject: str, occupants: int | None, name: str) -> Form:
     return Form(ROOMINFO, tuple((var, (_line(value),)) for var, value in fields.items() if value))
 
 
-def _node(node: str) -> str:
+def _node(node: str = "") -> str:
     return f" node='{attr(clip(node, 1_000))}'" if node else ""
 
 

@@ -23,7 +23,9 @@ _ENCRYPTED: Final = frozenset(
     {
         "{eu.siacs.conversations.axolotl}encrypted",
         "{urn:xmpp:omemo:2}encrypted",
+        "{urn:xmpp:omemo:1}encrypted",
         "{urn:xmpp:openpgp:0}openpgp",
+        "{urn:xmpp:eme:0}encryption",
         "{jabber:x:encrypted}x",
     }
 )
@@ -37,17 +39,23 @@ _RICH: Final = frozenset(
         "{http://jabber.org/protocol/chatstates}paused",
         "{jabber:x:oob}x",
         "{urn:xmpp:chat-markers:0}displayed",
-        "{urn:xmpp:chat-markers:0}received",
+        "{urn:xmpp:carbons:2}received",
+        "{urn:xmpp:carbons:2}sent",
+        "{urn:xmpp:chat-markers:0}markable",
         "{urn:xmpp:fallback:0}fallback",
+        "{urn:xmpp:fasten:0}apply-to",
+        "{urn:xmpp:forward:0}forwarded",
+        "{urn:xmpp:mam:2}result",
         "{urn:xmpp:message-correct:0}replace",
         "{urn:xmpp:message-retract:1}retract",
         "{urn:xmpp:privilege:1}privilege",
         "{urn:xmpp:privilege:2}privilege",
         "{urn:xmpp:reactions:0}reactions",
-        "{urn:xmpp:receipts}received",
         "{urn:xmpp:receipts}request",
+        "{urn:xmpp:reference:0}reference",
         "{urn:xmpp:reply:0}reply",
         "{urn:xmpp:sfs:0}file-sharing",
+        "{urn:xmpp-transports:sent}ours",
     }
 )
 #: All that is read of a message; nothing else in it matters to anybody here.
@@ -67,7 +75,7 @@ class StanzaError(NamedTuple):
 
 class Message(NamedTuple):
     """`body` and `subject` are None when the element is not there; `rich` is the stanza itself when there is more than words
-    in it; `language` is its xml:lang, '' when it has none."""
+    in it, as `semantics` reads it; `language` is its xml:lang, '' when it has none."""
 
     type: str
     id: str
@@ -144,6 +152,7 @@ def message(stanza: Element) -> Message:
                 origin = child.get("id", "")
             elif tag in _ENCRYPTED:
                 encrypted = True
+                rich = stanza
             else:
                 rich = stanza
     if body is None and rich is None and stanza.find(_ACTIVE) is not None:
