@@ -43,9 +43,10 @@ class LegacyError(Exception):
     type         RFC 6120 error type; the condition's own by default
     certain      True when it is certain that nothing reached the far side, so a retry cannot send twice
     retry_after  seconds until a retry makes sense, or None when it never does
+    specific     namespace and name of a condition of the protocol that failed (RFC 6120 8.3.4), ("", "") for none
     """
 
-    __slots__ = ("certain", "condition", "retry_after", "text", "type")
+    __slots__ = ("certain", "condition", "retry_after", "specific", "text", "type")
 
     def __init__(
         self,
@@ -55,6 +56,7 @@ class LegacyError(Exception):
         type: str | None = None,
         certain: bool = True,
         retry_after: float | None = None,
+        specific: tuple[str, str] = ("", ""),
     ) -> None:
         super().__init__(condition, text)
         self.condition = condition
@@ -62,3 +64,4 @@ class LegacyError(Exception):
         self.type = type or ERROR_TYPES[condition]
         self.certain = certain
         self.retry_after = retry_after
+        self.specific = specific

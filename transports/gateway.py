@@ -103,6 +103,14 @@ class Desk(Protocol):
         """What a bridge knows of contacts."""
         ...
 
+    def info(self, iq: Iq, node: str) -> str | None:
+        """disco#info of a node of what it serves; None when the node is not its."""
+        ...
+
+    def items(self, iq: Iq, node: str) -> str | None:
+        """disco#items of such a node."""
+        ...
+
     def later(self, iq: Iq, answer: Awaitable[str]) -> None:
         """Answer an iq when its service has an answer: its payload, or a LegacyError."""
         ...

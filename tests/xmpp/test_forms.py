@@ -305,11 +305,19 @@ def test_what_was_not_asked_keeps_its_value() -> None:
 
 
 def test_a_form_asked_again_shows_what_was_typed() -> None:
-    given = {"botname": ["  J "], "public": ["perhaps"], "password": ["new"], "invitelist": ["@", "a@b.example"], "x": ["y"]}
-    again = forms.typed(BOT, given, {"password": "old", "maxsubs": "none"})
+    given = {"botname": ["  J "], "public": ["perhaps"], "invitelist": ["@", "a@b.example"], "x": ["y"]}
+    again = forms.typed(BOT, {**given, "password": ["new"]}, {"maxsubs": "none", "password": "old"})
     people = ("@", "a@b.example")
-    assert again == {"botname": "  J ", "public": "perhaps", "password": "old", "invitelist": people, "maxsubs": "none"}
+    assert again == {"botname": "  J ", "public": "perhaps", "invitelist": people, "maxsubs": "none", "password": "old"}
     assert values(fields(shown(BOT, again))["invitelist"]) == ["@", "a@b.example"]
+
+
+@pytest.mark.parametrize(
+    ("given", "wrong", "kept"),
+    [("n3w", {}, {"password": "n3w"}), ("n3w", {"password": "Too short."}, {}), ("", {}, {})],
+)
+def test_a_secret_that_was_right_is_not_typed_twice(given: str, wrong: dict[str, str], kept: dict[str, str]) -> None:
+    assert forms.secrets(BOT, {"password": [given], "botname": ["J"]}, wrong) == kept
 
 
 # Hostile ----------------------------------------------------------------------------------------------------------------

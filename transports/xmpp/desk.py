@@ -128,6 +128,12 @@ class Desk:
     def words(self, message: Message, address: Address) -> bool:
         return self.talk.said(message, address)
 
+    def info(self, iq: Iq, node: str) -> str | None:
+        return self.commands.info(iq, node)
+
+    def items(self, iq: Iq, node: str) -> str | None:
+        return self.commands.items(iq, node)
+
     def later(self, iq: Iq, answer: Awaitable[str]) -> None:
         user = iq.sender.partition("/")[0]
         if self._pending.get(user, 0) >= PENDING:

@@ -24,7 +24,7 @@ from transports.xmpp.xml import MAX_STANZA, attr, clip, text
 
 NS: Final = "jabber:x:data"
 X: Final = f"{{{NS}}}x"
-_FIELD: Final = f"{{{NS}}}field"
+FIELD: Final = f"{{{NS}}}field"
 _VALUE: Final = f"{{{NS}}}value"
 _VALIDATE: Final = "http://jabber.org/protocol/xdata-validate"
 
@@ -71,7 +71,7 @@ def render(
         parts.append(f"<field var='FORM_TYPE' type='hidden'><value>{text(form_type)}</value></field>")
     size = sum(map(_size, parts))
     for field in form.fields:
-        made = _field(field, language, before.get(field.var, field.default), field.var in before, wrong.get(field.var, ""))
+        made = _field(field, language, before.get(field.var, field.default), wrong.get(field.var, ""))
         if size + _size(made) <= _ROOM:
             parts.append(made)
             size += _size(made)
@@ -92,10 +92,10 @@ def _title(title: str) -> str:
     return f"<title>{_line(title, _LABEL)}</title>" if title else ""
 
 
-def _field(field: Field, language: str, value: Value | None, kept: bool, error: str) -> str:
+def _field(field: Field, language: str, value: Value | None, error: str) -> str:
     if field.type == "note":
         return _note(field, language)
-    keeps = field.type == "secret" and kept and bool(value)
+    keeps = field.type == "secret" and bool(value)
     needed = field.required and not keeps and field.type != "switch"  # a switch says something either way
     parts = [
         f"<field var='{attr(field.var)}' type='{_WIRE[field.type]}' label='{_attr(in_language(field.label, language))}'>",
@@ -144,7 +144,7 @@ def submitted(x: Element) -> dict[str, list[str]]:
     it is larger than anybody's answers are."""
     found: dict[str, list[str]] = {}
     values = size = 0
-    for field in x.iterfind(_FIELD):
+    for field in x.iterfind(FIELD):
         var = field.get("var", "")
         given = [value.text or "" for value in field.iterfind(_VALUE)]
         values += len(given)
@@ -164,6 +164,12 @@ def typed(fields: Iterable[Field], given: Mapping[str, Sequence[str]], before: A
             values = given[field.var]
             shown[field.var] = tuple(values) if field.type in _SEVERAL else values[0] if values else ""
     return shown
+
+
+def secrets(fields: Iterable[Field], given: Mapping[str, Sequence[str]], wrong: Mapping[str, str]) -> Answers:
+    """The secrets among wrong answers that were right: so that nobody types them twice."""
+    right = [field for field in fields if field.type == "secret" and field.var not in wrong and any(given.get(field.var, ()))]
+    return {field.var: answer(field, given[field.var]) for field in right}
 
 
 def checked(fields: Iterable[Field], given: Mapping[str, Sequence[str]], before: Answers | None = None) -> Answers:

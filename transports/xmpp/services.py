@@ -54,6 +54,8 @@ def info(wing: Wing, iq: Iq) -> str:
     node = iq.payload.get("node", "") if iq.payload is not None else ""
     if node == _NICK_NODE and address.kind == "room":
         raise LegacyError("feature-not-implemented", say("room.unreserved"))  # XEP-0045 7.12
+    if node and wing.desk is not None and (answer := wing.desk.info(iq, node)) is not None:
+        return answer
     place = _place(wing, iq, address)
     if node and node != disco.node(place):
         raise LegacyError("item-not-found", "")
@@ -64,6 +66,8 @@ def items(wing: Wing, iq: Iq) -> str:
     """What is below: the networks one is on below the gateway, one's channels below a server; occupants are not listed."""
     address = wing.address(iq.to.local)
     node = iq.payload.get("node", "") if iq.payload is not None else ""
+    if node and wing.desk is not None and (answer := wing.desk.items(iq, node)) is not None:
+        return answer
     visitor = wing.known(iq.sender)
     entries: list[tuple[str, str]] = []
     if visitor is not None and not node and address.kind in ("service", "server"):

@@ -104,7 +104,7 @@ def refusal(door: xml.Door, tag: str, asked: Message | Presence | Iq, error: Leg
     opening = door.opening(tag, spoken(asked.to), asked.sender, f"{id_attr(asked.id)} type='error'")
     muc = "<x xmlns='http://jabber.org/protocol/muc'/>" if isinstance(asked, Presence) and asked.muc else ""
     words = in_language(error.text, language or asked.language)
-    return f"{opening}>{muc}{xml.error(error.condition, error.type, words)}</{tag}>"
+    return f"{opening}>{muc}{xml.error(error.condition, error.type, words, error.specific)}</{tag}>"
 
 
 def result(door: xml.Door, asked: Iq, payload: str = "") -> str:

@@ -91,12 +91,16 @@ def clip(s: str, size: int) -> str:
     return whole[:kept] + "…"
 
 
-def error(condition: str, type: str, words: str) -> str:
-    """The `<error/>` of a stanza (RFC 6120 8.3.2): a key of ERROR_TYPES, an error type, words for a person or ''."""
+def error(condition: str, type: str, words: str, specific: tuple[str, str] = ("", "")) -> str:
+    """The `<error/>` of a stanza (RFC 6120 8.3.2): a key of ERROR_TYPES, an error type, words for a person or ''.
+
+    specific: namespace and name of an application's own condition (8.3.4)
+    """
     if condition not in ERROR_TYPES:
         condition = "undefined-condition"
     said = f"<text xmlns='{STANZAS_NS}'>{text(clip(words, MAX_ERROR_TEXT))}</text>" if words else ""
-    return f"<error type='{attr(type)}'><{condition} xmlns='{STANZAS_NS}'/>{said}</error>"
+    more = f"<{specific[1]} xmlns='{attr(specific[0])}'/>" if specific[1] else ""
+    return f"<error type='{attr(type)}'><{condition} xmlns='{STANZAS_NS}'/>{said}{more}</error>"
 
 
 class Door:
