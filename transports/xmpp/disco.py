@@ -36,9 +36,6 @@ _EVERYWHERE: Final = (INFO_NS, ITEMS_NS, "urn:xmpp:ping", "jabber:iq:version", "
 #: XEP-0050: where the house or a bridge has commands.
 COMMANDS: Final = "http://jabber.org/protocol/commands"
 
-#: XEP-0050: where the house or a bridge has commands.
-COMMANDS: Final = "http://jabber.org/protocol/commands"
-
 FEATURES_BY_KIND: Final[Mapping[Kind, tuple[str, ...]]] = {
     "service": (r"jid\20escaping", "jabber:iq:gateway", "jabber:iq:register", CAPS_NS, COMMANDS),
     "server": (COMMANDS,),
