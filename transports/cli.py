@@ -24,6 +24,10 @@ from transports.shell.version import version
 OK, FAILED, WRONG = 0, 1, 2
 
 
+PRIVILEGES: Final = (
+    "privileges (XEP-0356) are not needed, but worth it: `transports check --privileges` says what they give, and the lines "
+    "for the XMPP server's configuration"
+)
 #: Where the systemd unit's configuration stands, and what that unit gives the gateway beside it (systemd.exec(5)).
 UNIT: Final = Path("/etc/transports")
 GIVEN: Final = {"STATE_DIRECTORY": Path("/var/lib/transports"), "CREDENTIALS_DIRECTORY": UNIT / "secrets"}
@@ -41,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.command == "run":
         return _run(config, arguments.log_level)
     if arguments.command == "check":
-        return _check(config)
+        return _privileges(config) if arguments.privileges else _check(config)
     from transports.shell import commands  # here: `check` needs none of it
 
     return commands.run(config, arguments)
@@ -54,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="run in the foreground; log to stderr; SIGTERM ends it")
     run.add_argument("--log-level", choices=["debug", "info", "warning", "error"], default="info")
     check = commands.add_parser("check", help="check a configuration; exit code 0 or 2")
+    check.add_argument("--privileges", action="store_true", help="what to put into the XMPP server's configuration")
     for command in (run, check):
         _add_config(command)
     shell.add(commands, _add_config)
@@ -84,9 +89,18 @@ def _check(config: Config) -> int:
     for network in map(config.irc.network, config.irc.networks) if config.irc else ():
         print(f"irc: network {network.name} at {network.address}")
     print(f"store: {config.store.path}")
-    for note in config.notes:
+    for note in (*config.notes, PRIVILEGES):
         print(f"note: {log.clean(note)}")
     print(f"{config.path}: no errors")
+    return OK
+
+
+def _privileges(config: Config) -> int:
+    from transports.shell import grants  # here: it knows more of XMPP than `check` needs
+
+    components = config.components()
+    hosts = [user for component in components for user in component.users if "@" not in user and user != "*"]
+    print(grants.lines([component.domain for component in components], next(iter(hosts), "example.org")))
     return OK
 
 

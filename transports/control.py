@@ -28,7 +28,8 @@ log = logging.getLogger(__name__)
 
 Request: TypeAlias = dict[str, Any]
 
-#: Connections at a time; bytes of a request and of an answer.
+#: Connections at a time, requests that are being met at a time; bytes of a request and of an answer.
+CONNECTIONS: Final = 32
 MOST: Final = 8
 LONGEST: Final = 64 * 1024
 LARGEST: Final = 16 * 1024 * 1024
@@ -63,6 +64,7 @@ class Control:
         self._tasks = Tasks("control socket")
         self._server: asyncio.Server | None = None
         self._inode = 0
+        self._meeting = 0
 
     async def start(self) -> bool:
         """Listen; False, and a line in the log, where that cannot be: the gateway works without."""
@@ -91,8 +93,7 @@ class Control:
         if uid not in (0, os.geteuid()):
             log.warning(kv("somebody else came to the control socket", uid=uid))
             writer.close()
-        elif len(self._tasks) >= MOST:
-            writer.write(_line({"error": "The daemon is answering others; try again in a moment."}))
+        elif len(self._tasks) >= CONNECTIONS:
             writer.close()
         else:
             self._tasks.start(self._talk(reader, writer))
@@ -106,11 +107,11 @@ class Control:
             async with asyncio.timeout(TELL):
                 await writer.drain()
         except (OSError, TimeoutError):
-            writer.transport.abort()
+            pass
         except ValueError:  # StreamReader.readline's word for a line that is too long
             writer.write(_line({"error": f"A request has at most {LONGEST} bytes."}))
         finally:
-            writer.close()
+            await _close(writer)
 
     async def _meet(self, line: bytes) -> bytes:
         try:
@@ -119,6 +120,9 @@ class Control:
                 raise ValueError("no object")
         except (ValueError, RecursionError):
             return _line({"error": "This is not a request."})
+        if self._meeting >= MOST:
+            return _line({"error": "The daemon is answering others; try again in a moment."})
+        self._meeting += 1
         try:
             async with asyncio.timeout(THINK):
                 return _line({"done": await self._answer(request)})
@@ -131,6 +135,8 @@ class Control:
         except Exception:
             log.exception("a request at the control socket could not be met")
             return _line({"error": "The daemon failed at this; its log says why."})
+        finally:
+            self._meeting -= 1
 
 
 def _listening(path: Path) -> socket.socket:
@@ -161,6 +167,16 @@ def _clear(address: str) -> None:
         except BlockingIOError:
             pass  # so many come that one more has to wait: somebody is there
     raise Refused("another daemon is running with this database")
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    """Close, also where the other end does not read."""
+    writer.close()
+    try:
+        async with asyncio.timeout(1):
+            await writer.wait_closed()
+    except (OSError, TimeoutError):
+        writer.transport.abort()
 
 
 def _peer(connection: socket.socket) -> int:
@@ -204,6 +220,8 @@ def ask(path: Path, request: Request, within: float = THINK + HEAR) -> Any:
                 connection.connect(address)
             connection.sendall(_line(request))
             answer = json.loads(_all(connection))
+            if not isinstance(answer, dict) or len(answer) != 1:
+                raise ValueError("no answer")
         except (FileNotFoundError, ConnectionRefusedError) as error:
             raise NotRunning from error
         except PermissionError as error:

@@ -19,6 +19,7 @@ from transports.events import Address, Kind
 from transports.shell.asked import Answer, Asked
 from transports.shell.letters import Letters
 from transports.shell.version import version
+from transports.xmpp.privilege import Grants, advice
 
 if TYPE_CHECKING:
     from transports.accounts import Account
@@ -64,7 +65,16 @@ class Answers:
             "database": str(self._app.config.store.path),
             "bridges": [self._bridge(mounted) for mounted in self._app.mounted],
             "queue": [count._asdict() for count in counts],
+            "files": await self._files(),
         }
+
+    async def _files(self) -> Answer:
+        if self._app.database is None:
+            return {"count": 0, "size": 0}
+        from transports.store.census import Census
+
+        count, size = await Census(self._app.database).files()
+        return {"count": count, "size": size}
 
     def _bridge(self, mounted: Mounted) -> Answer:
         stream = mounted.stream
@@ -79,6 +89,7 @@ class Answers:
             "registered": len(mounted.desk.accounts.users()),
             "sessions": len(mounted.wing.visitors),
             "connections": dict(mounted.bridge.connections()),
+            "privileges": [_granted(server, grants) for server, grants in mounted.desk.privilege.servers().items()],
         }
 
     # Users ----------------------------------------------------------------------------------------------------------
@@ -168,6 +179,11 @@ class Answers:
         from transports.store.queue import Queue
 
         return Queue(self._app.database)
+
+
+def _granted(server: str, grants: Grants) -> Answer:
+    """What a server grants, and what else it could: lines of `privilege.advice`."""
+    return {"server": server, **grants._asdict(), "iq": dict(grants.iq), "missing": advice(grants)}
 
 
 def _accounts(mounted: Mounted) -> Iterator[Account]:

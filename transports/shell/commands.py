@@ -127,6 +127,18 @@ def _show(
         print(shown(answer))
 
 
+def backup(config: Config, arguments: argparse.Namespace) -> int:
+    from transports.shell import copies  # here: sealing costs 60 ms to load
+
+    return copies.run_backup(config, arguments)
+
+
+def restore(config: Config, arguments: argparse.Namespace) -> int:
+    from transports.shell import copies
+
+    return copies.run_restore(config, arguments)
+
+
 COMMANDS: Final[Mapping[tuple[str, str | None], Callable[[Config, argparse.Namespace], int]]] = {
     ("status", None): status,
     ("users", None): users,
@@ -137,4 +149,6 @@ COMMANDS: Final[Mapping[tuple[str, str | None], Callable[[Config, argparse.Names
     ("queue", "show"): letter,
     ("queue", "retry"): retry,
     ("queue", "drop"): drop,
+    ("backup", None): backup,
+    ("restore", None): restore,
 }

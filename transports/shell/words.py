@@ -39,8 +39,10 @@ def status(answer: Answer, now: Callable[[], float] = time.time) -> str:
 
 
 def stopped(answer: Answer, now: Callable[[], float] = time.time) -> str:
-    lines = [f"Transports {answer['version']}: not running. The database, {answer['database']}, tells:", ""]
-    lines += [f"{bridge['name']}: {bridge['domain']}, {_users(bridge['registered'])}" for bridge in answer["bridges"]]
+    lines = [f"Transports {answer['version']}: not running.", ""]
+    lines += [
+        f"{bridge['name']}: {bridge['domain']}, {bridge['registered']} registered" for bridge in answer["bridges"]
+    ]
     return "\n".join([*lines, *_stored(answer, now())])
 
 
@@ -51,15 +53,21 @@ def _bridge(bridge: Answer, now: float) -> list[str]:
     else:
         lines.append(f"  not connected to the XMPP server: {clean(bridge['error'] or 'not yet')}")
         lines += [f"  {bridge['advice']}"] if bridge["advice"] else []
-    lines.append(f"  {_users(bridge['registered'])}, {bridge['sessions']} in sessions")
+    lines.append(f"  {bridge['registered']} registered, {bridge['sessions']} in sessions")
     links = sorted(bridge["connections"].items(), key=lambda item: (-item[1], item[0]))
     lines += [f"  connections: {', '.join(f'{clean(name)} {count}' for name, count in links)}"] if links else []
-    lines += [f"  privileges: {clean(words)}" for words in bridge.get("privileges", ())]
-    return lines
+    return lines + (_privileges(bridge["privileges"]) if bridge["connected"] else [])
 
 
-def _users(count: int) -> str:
-    return f"{count} registered"
+def _privileges(servers: list[Answer]) -> list[str]:
+    """What each server lets the gateway do (XEP-0356), and what it could."""
+    lines = []
+    for server in servers:
+        given = [f"{name} {server[name]}" for name in ("roster", "message", "presence") if server[name]]
+        given += [f"iq {namespace} {kind}" for namespace, kind in server["iq"].items()]
+        lines.append(f"  privileges from {clean(server['server'])}: {clean(', '.join(given) or 'none')}")
+        lines += [f"    not granted: {words}" for words in server["missing"]]
+    return lines or ["  privileges: none (transports check --privileges says what they give)"]
 
 
 def _stored(answer: Answer, now: float) -> list[str]:
