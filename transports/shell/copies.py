@@ -79,7 +79,7 @@ def _facts(copy: Copy) -> dict[str, Any]:
 
 def _words(copy: Copy) -> str:
     return (
-        f"{size(copy.size)}, schema {copy.schema}, {copy.accounts} accounts, {copy.secrets} secrets; {KEYS[copy.key]}"
+        f"{size(copy.size)}, schema {copy.schema}, accounts: {copy.accounts}, secrets: {copy.secrets}; {KEYS[copy.key]}"
     )
 
 
