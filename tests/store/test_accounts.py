@@ -20,7 +20,7 @@ from transports.events import Address, Said, Say
 from transports.store import schema
 from transports.store.accounts import KeptAccounts, recognise
 from transports.store.backup import backup
-from transports.store.contacts import KeptContacts
+from transports.store.contact_rows import apply
 from transports.store.database import Database, open_database
 from transports.store.errors import StoreError
 from transports.store.files import Files, StoredFile
@@ -235,9 +235,8 @@ async def settle_in(database: Database, user: str, mark: str) -> None:
     """A user in every table; `mark` is in every text of it."""
     keep = KeptAccounts(database, Vault(KEY), "sms")
     await keep.save(Account(user, 1.0, {"sid": mark, "token": mark}, {"p": mark}), {"token"})
-    contacts = KeptContacts(database, "sms")
-    contacts.save(user, Contact(ANN, mark, (mark,), True))
-    await contacts.settled()
+    changes = {(user, ANN): Contact(ANN, mark, (mark,), True)}
+    await database.run(lambda connection: apply(connection, "sms", changes))
     await Links(database, "sms").put(user, ANN, mark, [mark], by=f"{user}/{mark}", excerpt=mark)
     journal = Journal(database, "sms")
     await journal.put("out", user, Say(ANN, "", mark, f"{user}/x", mark), mark, 10)

@@ -163,11 +163,9 @@ def _path(url: str) -> Path:
 def _put_aside(database: Path) -> Path:
     """Keep what is there under another name, complete; it also stays where it is until it is replaced.
 
-    A log (-wal) left beside would be taken for the next database's: it is written into its own first, or else moved with it.
+    Its log (-wal) goes with it, unread: left behind it would be taken for the next database's.
     """
     aside = database.with_name(f"{database.name}.before-restore-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
-    with contextlib.suppress(sqlite3.Error), closing(_connect(database, "rw")) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     os.link(database, aside)
     for suffix in _BESIDE:
         with contextlib.suppress(FileNotFoundError):

@@ -4,7 +4,7 @@ Nothing here knows a table's meaning. SQLAlchemy Core is synchronous; it runs in
 time. Work that arrives while a commit is under way is written together in the next one: a full sync costs the same for
 one row as for a hundred, so several hundred acknowledged rows a second fit on one core.
 
-Importing this file imports SQLAlchemy (200 ms, 14 MB): only a process with a durable bridge does.
+Importing this file imports SQLAlchemy (200 ms, 14 MB): only a process that has something to store does (`store/shelf`).
 """
 
 from __future__ import annotations

@@ -14,23 +14,20 @@ import asyncio
 import importlib
 import logging
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Final
 
 from transports.accounts import Account
 from transports.accounts import Keep as AccountsKeep
-from transports.contacts import Contact
-from transports.contacts import Keep as ContactsKeep
 from transports.errors import LegacyError
-from transports.events import Address
 from transports.log import kv
 from transports.store import lock
+from transports.store.contacts import KeptContacts
 from transports.store.errors import StoreError
 from transports.tasks import Tasks
 from transports.words import say
 
 if TYPE_CHECKING:
-    from transports.store.contacts import KeptContacts
     from transports.store.database import Database
     from transports.store.files import Files
     from transports.store.links import Links
@@ -38,9 +35,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 #: What an open database needs, the slowest first.
-_MODULES: Final = tuple(f"transports.store.{name}" for name in ("database", "accounts", "contacts", "links", "files"))
-#: Changes of contacts that wait for the database to open.
-EARLY: Final = 10_000
+_MODULES: Final = tuple(f"transports.store.{name}" for name in ("database", "accounts", "contact_rows", "links", "files"))
 
 
 class Shelf:
@@ -53,7 +48,7 @@ class Shelf:
         self._lock: int | None = None
         self._opening: asyncio.Task[Database] | None = None
         self._broken: StoreError | None = None
-        self._contacts: list[_Contacts] = []
+        self._contacts: list[KeptContacts] = []
         self.tasks = Tasks("store")
         #: The open database; None while there is nothing to be read.
         self.opened: Database | None = None
@@ -106,11 +101,10 @@ class Shelf:
 
     async def close(self) -> None:
         """Write what waits to be written and close. A second time does nothing."""
-        await self.tasks.end(within=1.0)
-        if self._opening is not None:
-            await asyncio.wait([self._opening])
         for contacts in self._contacts:
             await contacts.settled()
+        if self._opening is not None:
+            await asyncio.wait([self._opening])
         if self.opened is not None:
             await self.opened.close()
         if self._lock is not None:
@@ -127,8 +121,8 @@ class Shelf:
     def accounts(self, bridge: str) -> AccountsKeep:
         return _Accounts(self, bridge)
 
-    def contacts(self, bridge: str) -> ContactsKeep:
-        self._contacts.append(_Contacts(self, bridge))
+    def contacts(self, bridge: str) -> KeptContacts:
+        self._contacts.append(KeptContacts(self, bridge))
         return self._contacts[-1]
 
     async def links(self, bridge: str) -> Links:
@@ -185,61 +179,3 @@ class _Accounts:
 
     async def _kept(self) -> AccountsKeep:
         return self._shelf.kept_accounts(await self._shelf.wanted(), self._bridge)
-
-
-class _Contacts:
-    """Implements contacts.Keep: changes wait, in order, until the database is open."""
-
-    def __init__(self, shelf: Shelf, bridge: str) -> None:
-        self._shelf = shelf
-        self._bridge = bridge
-        self._kept: KeptContacts | None = None
-        self._early: list[Callable[[KeptContacts], None]] = []
-
-    async def load(self) -> list[tuple[str, Contact]]:
-        if self._shelf.opened is None:
-            return []
-        try:
-            return await (await self._open()).load()
-        except Exception as error:
-            self._shelf.fail(error)
-            return []
-
-    def save(self, user: str, contact: Contact) -> None:
-        self._do(lambda kept: kept.save(user, contact))
-
-    def delete(self, user: str, address: Address | None) -> None:
-        self._do(lambda kept: kept.delete(user, address))
-
-    async def settled(self) -> None:
-        if self._kept is not None:
-            await self._kept.settled()
-
-    def _do(self, change: Callable[[KeptContacts], None]) -> None:
-        if self._kept is not None:
-            change(self._kept)
-            return
-        self._early.append(change)
-        if len(self._early) == 1:
-            self._shelf.tasks.start(self._catch_up())
-        elif len(self._early) > EARLY:
-            self._early.pop()
-            log.error(kv("a contact cannot be kept: too many wait for the database", bridge=self._bridge))
-
-    async def _catch_up(self) -> None:
-        try:
-            kept = await self._open()
-            for change in self._early:
-                change(kept)
-        except LegacyError:
-            pass  # the log has it
-        finally:
-            self._early.clear()
-
-    async def _open(self) -> KeptContacts:
-        database = await self._shelf.wanted()
-        from transports.store.contacts import KeptContacts
-
-        if self._kept is None:
-            self._kept = KeptContacts(database, self._bridge)
-        return self._kept
