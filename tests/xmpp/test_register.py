@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.far import DOMAIN, FarBridge, House, condition, words
+from tests.xmpp.caller import Caller, until
 from transports import catalogs
 from transports.accounts import Account, Accounts
 from transports.contacts import Contact
@@ -80,8 +81,7 @@ class Scene(House):
         super().__init__(bridge=Bank(*fields, required=required))
 
     async def settle(self) -> None:
-        while len(self.desk.tasks):
-            await asyncio.sleep(0)
+        await until(lambda: not len(self.desk.tasks))
 
     def ask(self, kind: str, inner: str, sender: str = DESK, to: str = DOMAIN, lang: str = "") -> None:
         said = f" xml:lang='{lang}'" if lang else ""
@@ -152,7 +152,9 @@ async def test_xep_0100_register() -> None:
     assert (answer.get("type"), answer.get("from"), answer.get("to"), answer.get("id")) == ("result", DOMAIN, DESK, "reg1")
     assert len(answer) == 0
     assert scene.answers() == KEPT and scene.bridge.asked == [({"username": "RomeoMyRomeo", "password": "ILoveJuliet"}, None)]
-    assert all(stanza.tag == "presence" for stanza in scene.sent())  # subscriptions: after the answer
+    assert [(stanza.get("type"), stanza.get("from"), stanza.get("to")) for stanza in scene.sent()] == [
+        ("subscribe", DOMAIN, ADA)  # after the answer
+    ]
 
 
 async def test_xep_0100_register_is_not_verified() -> None:
@@ -200,7 +202,9 @@ async def test_xep_0100_unregister() -> None:
     scene.desk.contacts.put(ADA, Contact(Address("person", "bob")))
     answer = await scene.set("<remove/>", PHONE)
     assert (answer.get("type"), answer.get("to"), len(answer)) == ("result", PHONE, 0)
-    assert all(stanza.tag == "presence" for stanza in scene.sent())
+    after = [stanza for stanza in scene.sent() if stanza.get("from", "").partition("/")[0] == DOMAIN]
+    assert {stanza.get("type") for stanza in after} == {"unsubscribe", "unsubscribed", "unavailable"}
+    assert {(stanza.tag, (stanza.get("to") or "").partition("/")[0]) for stanza in after} == {("presence", ADA)}
     assert scene.answers() is None and scene.desk.contacts.of(ADA) == [] and scene.bridge.left == [KEPT]
     assert "registered" not in dict(shape(await scene.get()))
 
@@ -461,12 +465,10 @@ async def test_one_change_at_a_time() -> None:
     scene = Scene()
     scene.bridge.gate = asyncio.Event()
     scene.ask("set", GOOD)
-    while not scene.bridge.asked:
-        await asyncio.sleep(0)
+    await until(lambda: scene.bridge.asked)
     scene.ask("set", legacy(username="Other", password="x"), PHONE)
     scene.ask("set", "<remove/>", PHONE)
-    while len(scene.out) < 2:
-        await asyncio.sleep(0)
+    await until(lambda: len(scene.out) == 2)
     assert [condition(answer) for answer in scene.sent()] == ["resource-constraint"] * 2
     scene.bridge.gate.set()
     await scene.settle()
@@ -554,7 +556,7 @@ async def test_where_nothing_is_asked_registering_is_about_preferences() -> None
     account = scene.desk.accounts.get(ADA)
     assert account is not None and account.preferences == {"language": "de", "roster": False, "notify": True}
     assert dict(shape(await scene.get())) | {"instructions": ""} == {"registered": None, "instructions": ""}
-    assert not scene.desk.register.lists(ADA) and scene.desk.register.lists("eve@example.org")
+    assert not scene.desk.roster.lists(ADA)
 
 
 async def test_an_old_client_registers_with_nothing() -> None:
@@ -579,6 +581,96 @@ async def test_secret_preferences_stay_when_left_empty() -> None:
     await scene.set(form(language="de"))
     assert scene.desk.accounts.preference(ADA, "key") == "canary"
     assert "canary" not in ET.tostring(await scene.get(), encoding="unicode")
+
+
+# Commands (XEP-0050) --------------------------------------------------------------------------------------------------
+
+
+async def test_register_is_a_command_of_that_node() -> None:
+    scene = Scene(USERNAME._replace(check=lower), PASSWORD)
+    caller = await Caller(scene, DESK).execute("jabber:iq:register")
+    assert caller.fields == {"username": [], "password": []}
+    await caller.submit(username="a b", password="")
+    assert caller.status == "executing" and "Letters and digits only." in caller.text and scene.bridge.asked == []
+    await caller.submit(username="ada", password="wrong")
+    assert caller.status == "executing" and "The far side refuses it." in caller.text
+    assert caller.fields == {"username": ["ada"], "password": []} and scene.answers() is None
+    await caller.submit(username="ada", password="right")
+    assert caller.status == "completed" and caller.text == f"You are registered with {DOMAIN}."
+    assert scene.answers() == {"username": "ada", "password": "right", "token": "t-1"}
+
+
+async def test_a_registration_is_changed_by_command_and_the_secret_may_stay() -> None:
+    scene = Scene()
+    await scene.set(GOOD)
+    caller = await Caller(scene, PHONE).execute("jabber:iq:register")
+    assert caller.fields == {"username": ["RomeoMyRomeo"], "password": []} and "Leave it empty" in caller.text
+    assert "ILoveJuliet" not in ET.tostring(caller.answer, encoding="unicode")
+    await caller.submit(username="Tybalt", password="wrong")
+    assert caller.status == "executing" and scene.answers() == KEPT
+    await caller.submit(username="Tybalt", password="")
+    assert caller.text == "Your registration is changed." and scene.answers() == {**KEPT, "username": "Tybalt"}
+
+
+async def test_guessing_by_command_is_bounded_like_guessing_by_iq() -> None:
+    scene = Scene()
+    caller = await Caller(scene, DESK).execute("jabber:iq:register")
+    for _ in range(register.MOST):
+        assert caller.status == "executing"
+        await caller.submit(username="ada", password="wrong")
+    await caller.submit(username="ada", password="right")
+    assert caller.status == "completed" and "too often" in caller.text and scene.answers() is None
+
+
+async def test_unregister_says_what_goes_and_asks() -> None:
+    scene = Scene()
+    await scene.set(GOOD)
+    scene.desk.contacts.put(ADA, Contact(Address("person", "bob")))
+    caller = await Caller(scene, DESK).execute("unregister")
+    assert "your contacts here (1)" in caller.text and scene.answers() == KEPT
+    await caller.submit(confirm="0")
+    assert caller.status == "completed" and scene.answers() == KEPT
+    await caller.execute("unregister")
+    await caller.yes()
+    assert (caller.status, caller.text) == ("completed", "You have unregistered.")
+    await scene.settle()
+    assert scene.answers() is None and scene.bridge.left == [KEPT] and scene.desk.contacts.of(ADA) == []
+
+
+async def test_unregister_is_for_the_registered() -> None:
+    scene = Scene()
+    assert (await Caller(scene, DESK).execute("unregister")).refused == "forbidden"
+    assert (await Caller(scene, DESK).execute("jabber:iq:register")).status == "executing"
+
+
+async def test_preferences_are_for_the_registered_where_there_is_something_to_register() -> None:
+    scene = Scene()
+    caller = await Caller(scene, DESK).execute("preferences")
+    assert caller.status == "completed" and caller.text == f"You are not registered with {DOMAIN}."
+    await scene.set(GOOD)
+    await caller.execute("preferences")
+    await caller.submit(language="de", roster="0")
+    assert caller.status == "completed" and scene.answers() == KEPT
+    await caller.execute("preferences")
+    assert caller.fields == {"language": ["de"], "roster": ["0"]}
+    assert "Einstellungen" in caller.text
+
+
+@pytest.mark.parametrize("node", ["jabber:iq:register", "preferences"])
+async def test_where_nothing_is_asked_both_commands_are_the_same(node: str) -> None:
+    scene = Free(NOTIFY, KEY)
+    caller = await Caller(scene, DESK, "de").execute(node)
+    assert set(caller.fields) == {"language", "roster", "notify", "key"}
+    await caller.submit(language="auto", roster="1", notify="1", key="canary")
+    assert caller.status == "completed" and scene.desk.role(ADA) == "registered"
+    await scene.settle()
+    assert scene.desk.accounts.preference(ADA, "notify") is True
+    account = scene.desk.accounts.get(ADA)
+    assert account is not None and account.language == "de"
+    await caller.execute(node)
+    assert caller.fields["key"] == []
+    await caller.submit(notify="0")
+    assert scene.desk.accounts.preference(ADA, "key") == "canary"
 
 
 # Accounts -------------------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
+from transports.contacts import Contact
 from transports.describe import AdHoc, Call, Done, Field, Form, Table
 from transports.errors import LegacyError
 from transports.visitor import Visitor
@@ -84,15 +85,15 @@ class Admin:
             user,
             write.stamp(account.created) if account is not None else "",
             self.desk.language_of(user),
-            str(len(self.desk.contacts.of(user))),
+            str(len(self._contacts(user))),
             str(len(visitor.rooms)) if visitor is not None else "",
         )
 
     async def _online(self, call: Call) -> Done:
         """Sessions with the far side, by server: what stands behind the last % of a room's name."""
-        visitors = self.desk.wing.visitors
-        users = sorted(visitors)
-        if len(users) > AT_ONCE:
+        users = sorted(self._present())
+        count = len(users)
+        if count > AT_ONCE:
             part = await _part(call, say("admin.online"))
             users = [user for user in users if part in user]
         columns = (
@@ -101,15 +102,21 @@ class Admin:
             ("rooms", say("admin.rooms")),
             ("clients", say("admin.clients")),
         )
-        rows = [row for user in users if user in visitors for row in _sessions(visitors[user])]
-        return Done(say("admin.online-count", count=len(visitors)), Table(columns, rows))
+        visitors = self.desk.wing.visitors
+        rows = [row for user in users for row in _sessions(user, visitors.get(user))]
+        return Done(say("admin.online-count", count=count), Table(columns, rows))
+
+    def _present(self) -> list[str]:
+        """Who has a session, and who is registered and has a client that we know to be there."""
+        there = [user for user in self.desk.accounts.users() if self.desk.roster.clients.last(user)]
+        return list(dict.fromkeys([*self.desk.wing.visitors, *there]))
 
     async def _details(self, call: Call) -> Done:
         form = Form(say("admin.details"), (Field("accountjid", say("admin.account"), "jid", required=True, check=self._known),))
         user = str((await call.ask(form))["accountjid"])
         account = self.desk.accounts.get(user)
         visitor = self.desk.wing.visitors.get(user)
-        contacts = self.desk.contacts.of(user)
+        contacts = self._contacts(user)
         rows: list[tuple[str, str]] = [
             (say("admin.account"), user),
             (say("admin.registered"), write.stamp(account.created) if account is not None else say("admin.no")),
@@ -117,17 +124,20 @@ class Admin:
             (say("admin.contacts"), str(len(contacts))),
             (say("admin.blocked"), str(sum(contact.blocked for contact in contacts))),
         ]
-        for _, server, rooms, clients in _sessions(visitor) if visitor is not None else ():
+        for _, server, rooms, clients in _sessions(user, visitor) if visitor is not None else ():
             rows.append((say("admin.server"), server))
             rows.append((say("admin.rooms"), rooms))
             rows.append((say("admin.clients"), clients))
         return Done(user, Table((("item", say("admin.item")), ("value", say("admin.value"))), rows))
 
+    def _contacts(self, user: str) -> list[Contact]:
+        return [contact for contact in self.desk.contacts.of(user) if contact.address != self.desk.service]
+
     # Announcements ----------------------------------------------------------------------------------------------------
 
     async def _announce(self, call: Call) -> Done:
-        """XEP-0133 4.23: to who has a session."""
-        return await self._tell(call, say("admin.announce"), lambda: list(self.desk.wing.visitors))
+        """XEP-0133 4.23: to who is there."""
+        return await self._tell(call, say("admin.announce"), self._present)
 
     async def _announce_all(self, call: Call) -> Done:
         return await self._tell(call, say("admin.announce-all"), self._everybody)
@@ -208,17 +218,18 @@ async def _part(call: Call, title: str) -> str:
     return str((await call.ask(Form(title, (field,))))["part"]).lower()
 
 
-def _sessions(visitor: Visitor) -> list[Sequence[str]]:
-    """(user, server, rooms, clients) for each server a visitor is on; a session without rooms has a row without a server."""
+def _sessions(user: str, visitor: Visitor | None) -> list[Sequence[str]]:
+    """(user, server, rooms, clients) for each server a user is on; who is on none has one row without a server."""
     rooms: Counter[str] = Counter()
     clients: dict[str, set[str]] = {}
-    for address, room in visitor.rooms.items():
+    for address, room in visitor.rooms.items() if visitor is not None else ():
         _, percent, after = address.name.rpartition("%")
         server = after if percent else ""
         rooms[server] += 1
         clients.setdefault(server, set()).update(room.clients)
-    found = [(visitor.user, server, str(rooms[server]), str(len(clients[server]))) for server in sorted(rooms)]
-    return list(found) or [(visitor.user, "", "0", "0")]
+    if not rooms:
+        return [(user, "", "", "")]
+    return [(user, server, str(rooms[server]), str(len(clients[server]))) for server in sorted(rooms)]
 
 
 def _bare(typed: str) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from transports.contacts import MOST
 from transports.describe import AdHoc, Call, Done, Field, Form
 from transports.errors import LegacyError
 from transports.events import Address, Known
@@ -110,6 +111,10 @@ class Prompt:
         address = self.desk.bridge.address(str(answers["address"]))
         called = str(answers["name"]) or self.desk.bridge.identity(address).name or address.name
         self.desk.roster.tell(call.user, Known(address, called))
+        if self.desk.contacts.get(call.user, address) is None:
+            raise LegacyError("resource-constraint", say("contacts.full", count=MOST))
+        if not self.desk.roster.lists(call.user):
+            self.desk.roster.placing.want(call.user, address)  # what one adds oneself is wanted there
         return Done(say("prompt.added", name=called, jid=jid_of(address.name, self.desk.domain)))
 
     def _named(self, user: str, typed: str) -> str:

@@ -142,18 +142,14 @@ class Register:
         chosen = account.preferences.get(LANGUAGE, AUTO) if account is not None else AUTO
         return str(chosen) if chosen != AUTO else ""
 
-    def lists(self, user: str) -> bool:
-        """Whether a bare JID wants contacts in the roster."""
-        account = self.desk.accounts.get(user)
-        return account is None or account.preferences.get(ROSTER) is not False
-
     # What is done -----------------------------------------------------------------------------------------------------
 
-    async def enroll(self, user: str, answers: Answers, sheet: Sheet) -> bool:
-        """Register `user`, or change what was given; True when the user is new. `answers`: checked ones of that sheet.
+    async def enroll(self, by: str, answers: Answers, sheet: Sheet) -> bool:
+        """Register the user whose client (full JID) asks, or change what was given; True when the user is new.
 
-        Raises describe.Wrong or LegacyError; then all is as it was.
+        answers: checked ones of that sheet. Raises describe.Wrong or LegacyError; then all is as it was.
         """
+        user = by.partition("/")[0]
         with self._alone(user):
             accounts = self.desk.accounts
             account = accounts.get(user)
@@ -168,7 +164,7 @@ class Register:
                 await accounts.prefer(user, answers)
             if account is None:
                 self.attempts.count(user)
-                self.desk.tasks.start(self._welcome(user))
+                self.desk.tasks.start(self._welcome(user, by))
             return account is None
 
     async def remove(self, user: str, why: str = "") -> None:
@@ -187,10 +183,10 @@ class Register:
             self.attempts.count(user)
             raise
 
-    async def _welcome(self, user: str) -> None:
+    async def _welcome(self, user: str, by: str) -> None:
         """XEP-0100 4.1.1: subscriptions come after the answer. `user` may have left again by now."""
         if user in self.desk.accounts:
-            self.desk.roster.join(user)
+            self.desk.roster.join(user, by)
             await self.desk.accounts.speaks(user, self.desk.language_of(user))
 
     @contextmanager
@@ -242,7 +238,7 @@ class Register:
             answers = forms.checked(sheet.form.fields, values, sheet.before)
         except Wrong as wrong:
             raise in_words(wrong, sheet.form.fields) from None
-        return self._taken(user, answers, sheet)
+        return self._taken(iq.sender, answers, sheet)
 
     def _asker(self, iq: Iq) -> str:
         """The bare JID of who asks the gateway itself."""
@@ -252,9 +248,9 @@ class Register:
             raise LegacyError(condition, say("register.elsewhere", domain=self.desk.domain))
         return iq.sender.partition("/")[0]
 
-    async def _taken(self, user: str, answers: Answers, sheet: Sheet) -> str:
+    async def _taken(self, by: str, answers: Answers, sheet: Sheet) -> str:
         try:
-            await self.enroll(user, answers, sheet)
+            await self.enroll(by, answers, sheet)
         except Wrong as wrong:
             raise in_words(wrong, sheet.form.fields) from None
         return ""
@@ -286,12 +282,12 @@ class Register:
         while True:
             answers = await call.ask(sheet.form._replace(fields=fields), wrong)
             try:
-                return await self.enroll(call.user, answers, sheet)
+                return await self.enroll(call.by, answers, sheet)
             except Wrong as error:
                 wrong = error.fields
 
     async def _unregister(self, call: Call) -> Done:
-        contacts = len(self.desk.contacts.of(call.user))
+        contacts = sum(contact.address != self.desk.service for contact in self.desk.contacts.of(call.user))
         if call.user not in self.desk.accounts:
             raise LegacyError("registration-required", say("register.not", domain=self.desk.domain))
         await call.confirm(say("register.question", name=self.name, contacts=contacts))
