@@ -56,6 +56,28 @@ ENGLISH: Final[Mapping[str, str]] = {
     # ask: questions of ours to servers and clients
     "ask.busy": "The gateway waits for too many answers; try again in a minute.",
     "ask.silent": "{who} gave no answer in time.",
+    # block: whom a user wants nothing of
+    "block.count": "You block {count} contacts here.",
+    "block.done": "{name} is blocked: nothing goes either way.",
+    "block.done-already": "{name} was blocked already.",
+    "block.elsewhere": "Contacts are blocked at {domain}, not here.",
+    "block.foreign": "{jid} is no address of {domain}.",
+    "block.help": "No messages from a contact reach you any more, and it sees you no more.",
+    "block.jid": "Address",
+    "block.label": "Block a contact",
+    "block.list": "List blocked contacts",
+    "block.list-help": "Whom you have blocked at this gateway.",
+    "block.many": "At most {most} addresses can be named at once.",
+    "block.name": "Name",
+    "block.nobody": "Name at least one address.",
+    "block.none": "You block nobody here.",
+    "block.person": "Only people can be blocked, not rooms, servers or the gateway itself.",
+    "block.refused": "You have blocked this contact; unblock it to write to it.",
+    "block.undone": "{name} is no longer blocked.",
+    "block.undone-already": "{name} was not blocked.",
+    "block.unhelp": "Messages go both ways again.",
+    "block.unlabel": "Unblock a contact",
+    "block.who": "Contact",
     # command: commands by form (XEP-0050)
     "command.begun": "What has begun is still being done.",
     "command.crowded": "The gateway has too many commands under way; try again in a minute.",
@@ -74,11 +96,13 @@ ENGLISH: Final[Mapping[str, str]] = {
     # contacts
     "contacts.full": "You have {count} contacts here, and the gateway keeps no more.",
     # files
-    "files.aesgcm": "This file is encrypted, and nobody behind the gateway can read it. Turn encryption off here and send it again.",
+    "files.aesgcm": "This file is encrypted, and nobody behind the gateway can read it. Turn encryption off here and send it "
+    "again.",
     "files.busy": "Too many of your files are on their way; try again when they have arrived.",
     "files.changed": "What lies behind this link is not the file that was announced; it was not handed on.",
     "files.empty": "This file is empty.",
-    "files.foreign": "The gateway fetches files from your own server and from hosts that its operator names; {host} is neither.",
+    "files.foreign": "The gateway fetches files from your own server and from hosts that its operator names; {host} is "
+    "neither.",
     "files.full": "The gateway has no more room for files; try again later.",
     "files.gone": "{host} no longer has this file.",
     "files.inside": "The gateway does not fetch from {host}: it is in a private network.",
@@ -272,8 +296,8 @@ ENGLISH: Final[Mapping[str, str]] = {
     # message: what becomes of more than words
     "message.elsewhere": "(You wrote elsewhere:) {words}",
     "message.encrypted-file": "This file is encrypted, and nobody behind this gateway could open it. Turn encryption off here.",
-    "message.encrypted-with": "This message is encrypted with {method}. This gateway cannot read it, and neither can those behind it: "
-    "turn encryption off here.",
+    "message.encrypted-with": "This message is encrypted with {method}. This gateway cannot read it, and neither can those "
+    "behind it: turn encryption off here.",
     "message.lasting": "What is said cannot be unsaid here.",
     "message.reacted": "{emojis} (to an earlier message)",
     "message.remark": "{emojis} to “{words}”",
@@ -291,6 +315,15 @@ ENGLISH: Final[Mapping[str, str]] = {
     "preferences.roster": "Put contacts into my contact list",
     "preferences.roster-help": "Contacts that this gateway learns of come into your contact list.",
     "preferences.title": "Preferences for {name}",
+    # presence: how the gateway is there
+    "presence.unregistered": "You are not registered; send “register” to {domain}.",
+    # privilege: doing things as the user
+    "privilege.none": "Your server does not let the gateway do this for you.",
+    "privilege.unclear": "Your server gave an answer that the gateway does not understand.",
+    # profile: cards and pictures
+    "profile.fixed": "This card cannot be changed from here.",
+    "profile.gateway": "A gateway. Send “help” to {domain} to see what it can do for you.",
+    "profile.late": "Nothing could be learned of this address in time; try again in a minute.",
     # prompt: adding a contact
     "prompt.added": "{name} is among your contacts now, as {jid}.",
     "prompt.elsewhere": "Contacts are looked up at {domain}, not here.",
@@ -327,8 +360,8 @@ ENGLISH: Final[Mapping[str, str]] = {
     "register.not": "You are not registered with {domain}.",
     "register.odd": "This is no registration that can be read.",
     "register.often": "You have tried this too often; try again in {minutes} min.",
-    "register.question": "End your registration with {name}? What you gave, your preferences, your contacts here "
-    "({contacts}) and what waits to be sent will be removed, and your connections end.",
+    "register.question": "End your registration with {name}? What you gave, your preferences, your contacts here ({contacts}) "
+    "and what waits to be sent will be removed, and your connections end.",
     "register.silent": "The other side gave no answer in time.",
     "register.talk": "{words} Without forms: send “register” to {domain}.",
     "register.title": "Registration with {name}",
@@ -345,7 +378,37 @@ ENGLISH: Final[Mapping[str, str]] = {
     "room.often": "This room was shown to you many times just now; try again in a moment.",
     "room.unreserved": "No nickname is reserved here.",
     "room.unspeakable": "No server can carry this name of a room.",
+    # roster: contacts and subscriptions
+    "roster.contact": "{name} is a contact of yours from {gateway} ({domain}). Accept to have it in your contact list.",
+    "roster.elsewhere": "This contact's address is {jid}; add that one.",
+    "roster.gateway": "You have registered with {gateway}. Accept to have it in your contact list.",
+    "roster.room": "This is a room; join it instead.",
     # store: what is kept on disk
     "store.away": "The gateway cannot keep anything at the moment; try again later, or tell the people who run it.",
     "store.files-full": "Your files take all the space that you have here; wait until older ones expire.",
+    # talk: commands by chat; words-*: what one may type, each without a blank
+    "talk.begun": "What has begun is still being done; you will hear no more of it.",
+    "talk.cancel": "(“cancel” ends this.)",
+    "talk.choices": "Several are possible, with commas between them.",
+    "talk.done": "Done.",
+    "talk.go-on": "Send anything to go on.",
+    "talk.help": "This is what you can send here:",
+    "talk.help-more": "“help” and one of these words says more.",
+    "talk.jids": "Addresses, with blanks between them.",
+    "talk.keep": "Now: {now}. “-” keeps it.",
+    "talk.keep-or-empty": "Now: {now}. “-” keeps it, “--” empties it.",
+    "talk.keep-secret": "Something is set. “-” keeps it.",
+    "talk.leave": "“-” leaves it empty.",
+    "talk.lines": "All lines in one message.",
+    "talk.link": "As a form, where your client has them: {link}",
+    "talk.no": "no",
+    "talk.nothing": "There is nothing to cancel.",
+    "talk.secret": "It is not shown again. Delete your message afterwards if your client lets you.",
+    "talk.unknown": "I did not understand that. Send “help” for what you can do here.",
+    "talk.words-cancel": "cancel",
+    "talk.words-help": "help ? commands",
+    "talk.words-no": "no n false 0",
+    "talk.words-yes": "yes y ok true 1",
+    "talk.yes": "yes",
+    "talk.yes-or-no": "Answer “yes” or “no”.",
 }

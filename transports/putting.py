@@ -1,0 +1,27 @@
+"""Putting a file into a slot of an upload service (XEP-0363 6): one guarded PUT, no redirects."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from multidict import CIMultiDict
+
+from transports import reach
+from transports.errors import LegacyError
+from transports.reach import Reach
+from transports.words import say
+from transports.xmpp.uploads import Slot
+
+#: 201 is what XEP-0363 says; COMPAT: some web servers behind upload services say that it is done in other words.
+_DONE: Final = frozenset((200, 201, 204))
+
+
+async def put(net: Reach, user: str, slot: Slot, data: bytes, type: str) -> None:
+    """Upload. LegacyError when the service did not take the file."""
+    url = reach.parse(slot.put)
+    headers = CIMultiDict([("Content-Type", type), *slot.headers])
+    async with net.request(user, "PUT", url, slot.own, len(data), headers=headers, data=data) as response:
+        status = response.status
+    if status not in _DONE:
+        again = 60.0 if status in (408, 425, 429) or status >= 500 else None
+        raise LegacyError("remote-server-not-found", say("files.upload-refused", status=status), retry_after=again)
