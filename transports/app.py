@@ -27,13 +27,15 @@ from transports.accounts import Accounts
 from transports.config import ComponentSettings, Config
 from transports.contacts import Contacts
 from transports.control import Control, socket_of
+from transports.depot import Depot
 from transports.describe import Answers, Value
 from transports.errors import LegacyError
 from transports.events import ContactFact, Fact, File, Message
+from transports.files import Files as KeptFiles
 from transports.gateway import Ids, Users, Wing
 from transports.log import kv
 from transports.notify import Notifier
-from transports.ports import Bridge, Services
+from transports.ports import Bridge, Files, Services
 from transports.post import Post
 from transports.shell.answers import Answers as ShellAnswers
 from transports.store.shelf import Shelf
@@ -44,6 +46,7 @@ from transports.xmpp.wire import Component
 
 if TYPE_CHECKING:
     from transports.store.database import Database
+    from transports.web import Listener
 
 log = logging.getLogger(__name__)
 
@@ -175,10 +178,15 @@ class _Given:
 
     # Files
     async def fetch(self, user: str, file: File) -> tuple[File, bytes]:
-        raise LegacyError("feature-not-implemented", say("files.none"))
+        return await self._files().fetch(user, file)
 
     async def share(self, user: str, data: bytes, name: str, type: str = "") -> File:
-        raise LegacyError("feature-not-implemented", say("files.none"))
+        return await self._files().share(user, data, name, type)
+
+    def _files(self) -> Files:
+        if self.desk.files is None:
+            raise LegacyError("feature-not-implemented", say("files.none"))
+        return self.desk.files
 
 
 class App:
@@ -189,6 +197,8 @@ class App:
         self.tasks: list[asyncio.Task[Any]] = []
         self.stopping = asyncio.Event()
         self.shelf: Shelf | None = None
+        self.depot: Depot | None = None
+        self.listeners: list[Listener] = []
         self.control = Control(socket_of(config.store.path), ShellAnswers(self).meet)
         self._ready = False
 
@@ -204,6 +214,9 @@ class App:
         key = self.config.store.open_key().encode()
         self.shelf = Shelf(self.config.store.url.get_secret_value(), key)
         await self.shelf.start()
+        if self.config.http.public_url is not None:
+            folder = self.config.store.path.with_name("files")
+            self.depot = Depot(folder, self.config.http.public_url, self.config.files.keep, self.shelf.files)
         for component in self.config.components():
             self.mounted.append(await self._mount(component, key, self.shelf))
 
@@ -235,6 +248,7 @@ class App:
             await shelf.database()  # StoreError when what is in it could not be read
         desk = Desk(wing, accounts, contacts, frozenset(settings.admins))
         desk.up = lambda: stream.ready
+        desk.files = KeptFiles(settings.name, desk.uploads, self.config.files, self.depot)
         given.desk = wing.desk = desk
         if post is not None:
             post.language = desk.language_of
@@ -270,6 +284,8 @@ class App:
             if not await mounted.start():
                 self.tasks.append(asyncio.create_task(mounted.start_later()))
         await self.control.start()
+        if self.config.listens:
+            await self._listen()
         self.tasks.append(asyncio.create_task(self._sweep()))
         self.tasks.append(asyncio.create_task(self._purge()))
         self.tasks.append(asyncio.create_task(self.notifier.beat()))
@@ -280,9 +296,26 @@ class App:
         self.notifier.ready("waiting for the XMPP server")
         log.info("started")
 
+    async def _listen(self) -> None:
+        # imported here: a host without [http] does without aiohttp's 15 MB
+        from transports import web
+
+        http = self.config.http
+        world = web.public(self.depot, web.routes_of(mounted.bridge for mounted in self.mounted))
+        self.listeners = [
+            web.Listener("listen", http.listen, world),
+            web.Listener("admin", http.admin, web.admin(self._waiting)),
+        ]
+        for listener in self.listeners:
+            await listener.start()
+
+    def _waiting(self) -> list[str]:
+        """The domains whose stream is down."""
+        return [mounted.stream.domain for mounted in self.mounted if not mounted.stream.ready]
+
     def changed(self) -> None:
         """A stream came or went."""
-        down = [mounted.stream.domain for mounted in self.mounted if not mounted.stream.ready]
+        down = self._waiting()
         if not down:
             log.info(kv("ready", domains=",".join(mounted.stream.domain for mounted in self.mounted)))
         self.notifier.status(f"waiting for the XMPP server: {', '.join(down)}" if down else "connected")
@@ -296,6 +329,11 @@ class App:
                     mounted.desk.sweep()
                 except Exception:
                     log.exception("a sweep failed")
+            try:
+                if self.depot is not None:
+                    await self.depot.sweep()
+            except Exception:
+                log.exception("old files could not be removed")
 
     async def _purge(self) -> None:
         while True:
@@ -312,6 +350,7 @@ class App:
         self.notifier.stopping()
         log.info("stopping")
         await self.control.stop()
+        await asyncio.gather(*(listener.stop() for listener in self.listeners), return_exceptions=True)
         for task in self.tasks:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)

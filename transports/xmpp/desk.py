@@ -29,6 +29,7 @@ from transports.describe import Role
 from transports.errors import LegacyError
 from transports.events import Address, ContactFact
 from transports.gateway import Service, Wing
+from transports.ports import Files
 from transports.tasks import Tasks
 from transports.words import say
 from transports.xmpp import write
@@ -42,6 +43,7 @@ from transports.xmpp.read import Iq, Message, Presence
 from transports.xmpp.register import Register
 from transports.xmpp.roster import Roster
 from transports.xmpp.talk import Talk
+from transports.xmpp.uploads import Uploads
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +80,8 @@ class Desk:
         self.roster = Roster(self)
         self.blocking = Blocking(self)
         self.profile = Profile(self)
+        self.uploads = Uploads(self)
+        self.files: Files | None = None
         rooms = (self.commands, self.register, self.prompt, self.roster, self.blocking, self.profile)
         self.table: dict[tuple[str, str], Service] = {key: service for room in rooms for key, service in room.table.items()}
 
