@@ -27,12 +27,17 @@ class Asked:
         """Refused when a part is of the wrong kind."""
         texts = {name: request.get(name, "") for name in ("bridge", "user", "id")}
         ids = request.get("ids", [])
-        if not all(isinstance(text, str) for text in texts.values()):
+        if not all(map(_is_text, texts.values())):
             raise Refused("This is not a request.")
-        if ids is not None and not (isinstance(ids, list) and all(isinstance(id, str) for id in ids)):
+        if ids is not None and not (isinstance(ids, list) and all(map(_is_text, ids))):
             raise Refused("This is not a request.")
         try:
             texts["user"] = texts["user"] and bare(texts["user"])
         except JidError as error:
             raise Refused(f"{texts['user']} is not an address.") from error
         return cls(**texts, ids=None if ids is None else tuple(ids), body=request.get("body") is True)
+
+
+def _is_text(value: object) -> bool:
+    """Whether it is a text as JSON, a database and a log all take it: no lone surrogates, no controls."""
+    return isinstance(value, str) and value.isprintable()
