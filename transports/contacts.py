@@ -20,7 +20,7 @@ MOST: Final = 5_000
 
 
 class Contact(NamedTuple):
-    """asked: we have asked to see the user's presence, and wait. blocked: nothing goes either way."""
+    """asked: we have asked to see the user's presence, and wait or were declined. blocked: nothing goes either way."""
 
     address: Address
     name: str = ""
@@ -61,6 +61,10 @@ class Contacts:
         for user, contact in await self._keep.load():
             self._of.setdefault(user, {})[contact.address] = contact
 
+    def users(self) -> list[str]:
+        """Bare JIDs of all who have contacts."""
+        return [user for user, contacts in self._of.items() if contacts]
+
     def of(self, user: str) -> list[Contact]:
         return list(self._of.get(user, {}).values())
 
@@ -84,8 +88,11 @@ class Contacts:
         self._keep.save(user, contact)
 
     def remove(self, user: str, address: Address) -> None:
-        if self._of.get(user, {}).pop(address, None) is not None:
+        contacts = self._of.get(user, {})
+        if contacts.pop(address, None) is not None:
             self._keep.delete(user, address)
+            if not contacts:
+                del self._of[user]
 
     def forget(self, user: str) -> None:
         """All contacts of a user."""

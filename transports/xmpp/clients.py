@@ -1,0 +1,59 @@
+"""What is known of the users' clients: which one was there last, and what it can do (XEP-0030).
+
+Presence reaches us where a user lets the gateway see it, or the server tells (XEP-0356). Bounded; nothing is stored.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Final
+
+from transports.errors import LegacyError
+from transports.xmpp.disco import INFO_NS
+
+if TYPE_CHECKING:
+    from transports.xmpp.desk import Desk
+
+#: Users whose client is known, and clients whose features are; features of one that are kept.
+USERS, CLIENTS, FEATURES = 10_000, 1_000, 300
+#: Seconds a client may take to say what it can do.
+PATIENCE: Final = 5.0
+
+
+class Clients:
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self._last: OrderedDict[str, str] = OrderedDict()  # bare JID -> full JID
+        self._features: OrderedDict[str, frozenset[str]] = OrderedDict()
+
+    def here(self, full: str) -> None:
+        """A client (full JID) is there."""
+        user, slash, _ = full.partition("/")
+        if slash:
+            self._last[user] = full
+            self._last.move_to_end(user)
+            if len(self._last) > USERS:
+                self._last.popitem(last=False)
+
+    def gone(self, full: str) -> None:
+        user = full.partition("/")[0]
+        if self._last.get(user) == full:
+            del self._last[user]
+        self._features.pop(full, None)
+
+    def last(self, user: str) -> str:
+        """The client of a bare JID that was there last; '' when none is known."""
+        return self._last.get(user, "")
+
+    async def can(self, full: str, feature: str) -> bool:
+        """Whether a client says that it can do something."""
+        if full not in self._features:
+            try:
+                query = await self.desk.asker.ask(full, f"<query xmlns='{INFO_NS}'/>", patience=PATIENCE)
+            except LegacyError:
+                query = None
+            found = query.findall(f"{{{INFO_NS}}}feature")[:FEATURES] if query is not None else []
+            self._features[full] = frozenset(element.get("var", "") for element in found)
+            if len(self._features) > CLIENTS:
+                self._features.popitem(last=False)
+        return feature in self._features[full]
