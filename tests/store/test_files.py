@@ -65,3 +65,9 @@ async def test_a_name_is_given_once(files: Files) -> None:
     with pytest.raises(IntegrityError) as caught:
         await files.put(file("a", owner=BOB))
     assert BOB not in str(caught.value)
+
+
+async def test_any_file_name_can_be_kept(files: Files) -> None:
+    await files.put(file("a")._replace(filename="\ud800\0'; DROP TABLE files; --.png"))
+    found = await files.get("a")
+    assert found is not None and found.filename == "??'; DROP TABLE files; --.png"

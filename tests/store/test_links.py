@@ -83,6 +83,12 @@ async def test_what_is_kept_has_bounds(links: Links) -> None:
     assert (len(found.excerpt), found.excerpt[:3], len(found.by)) == (EXCERPT, "ü??", LONGEST_ID)
 
 
+async def test_any_address_can_be_linked(links: Links) -> None:
+    strange = Address("person", "\ud800\0'")
+    await links.put(ALICE, strange, "m1", ["SM1"])
+    assert await links.far(ALICE, strange, "m1") == ("SM1",)
+
+
 async def test_old_links_are_forgotten(links: Links, clock: Clock, database: Database) -> None:
     other = Links(database, "other", clock)
     await links.put(ALICE, ANN, "old", ["SM1"])

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 import sqlalchemy as sa
 
 from transports.errors import LegacyError
-from transports.store.database import Database
+from transports.store.database import Database, storable
 from transports.store.schema import files as table
 from transports.words import say
 
@@ -54,7 +54,7 @@ class Files:
         def work(connection: sa.Connection) -> None:
             if most is not None and _total(connection, _COLUMNS.owner == file.owner) + file.size > most:
                 raise LegacyError("resource-constraint", say("store.files-full"), retry_after=3600)
-            connection.execute(sa.insert(table), file._asdict())
+            connection.execute(sa.insert(table), {**file._asdict(), "filename": storable(file.filename)})
 
         return self._database.run(work)
 

@@ -93,7 +93,7 @@ class Links:
             "bridge": self._bridge,
             "owner": user,
             "contact_kind": address.kind,
-            "contact_name": address.name,
+            "contact_name": storable(address.name),
             "xmpp_id": xmpp_id,
             "direction": direction,
             "author": storable(by[:LONGEST_ID]),
@@ -186,7 +186,7 @@ class Links:
         return self._database.run(work)
 
     def _where(self, user: str, address: Address) -> tuple[sa.ColumnElement[bool], ...]:
-        contact = (_COLUMNS.contact_kind == address.kind, _COLUMNS.contact_name == address.name)
+        contact = (_COLUMNS.contact_kind == address.kind, _COLUMNS.contact_name == storable(address.name))
         return (_COLUMNS.bridge == self._bridge, _COLUMNS.owner == user, *contact)
 
 
