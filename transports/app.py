@@ -210,7 +210,7 @@ class App:
     # Building -----------------------------------------------------------------------------------------------------
 
     async def build(self) -> None:
-        catalogs.load(self.config.path.parent / "languages")
+        self._languages()
         key = self.config.store.open_key().encode()
         self.shelf = Shelf(self.config.store.url.get_secret_value(), key)
         await self.shelf.start()
@@ -219,6 +219,9 @@ class App:
             self.depot = Depot(folder, self.config.http.public_url, self.config.files.keep, self.shelf.files)
         for component in self.config.components():
             self.mounted.append(await self._mount(component, key, self.shelf))
+
+    def _languages(self) -> None:
+        catalogs.load(self.config.path.parent / "languages")
 
     async def _mount(self, settings: ComponentSettings, key: bytes, shelf: Shelf) -> Mounted:
         module = importlib.import_module(settings.module)
@@ -248,6 +251,7 @@ class App:
             await shelf.database()  # StoreError when what is in it could not be read
         desk = Desk(wing, accounts, contacts, frozenset(settings.admins))
         desk.up = lambda: stream.ready
+        desk.admin.reloads(self._languages)
         desk.files = KeptFiles(settings.name, desk.uploads, self.config.files, self.depot)
         given.desk = wing.desk = desk
         if post is not None:
