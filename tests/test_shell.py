@@ -25,11 +25,9 @@ from transports.events import Address, Said, Say
 from transports.shell import direct, parser, tables, words
 from transports.shell.commands import COMMANDS
 from transports.store import lock
-from transports.store.accounts import KeptAccounts, recognise
-from transports.store.contacts import KeptContacts
 from transports.store.database import Database, open_database
 from transports.store.journal import Journal
-from transports.store.vault import Vault
+from transports.store.shelf import Shelf
 
 ADA, BOB = "ada@example.org", "bob@example.org"
 ANN = Address("person", "+15551234567")
@@ -108,18 +106,17 @@ class House:
             return {id: (state, bool(text)) for id, state, text in connection.execute(query)}
 
     def users(self) -> None:
-        async def work(database: Database) -> None:
-            vault = Vault(KEY.encode())
-            await database.run(lambda connection: recognise(connection, vault))
-            accounts = KeptAccounts(database, vault, "test")
+        async def work() -> None:
+            shelf = Shelf(self.url, KEY.encode())
+            await shelf.start()
+            accounts, contacts = shelf.accounts("test"), shelf.contacts("test")
             answers = {"name": "Ada \x1b]0;x\x07", "token": CANARY}
             await accounts.save(Account(ADA, 1_700_000_000.0, answers, {"loud": True}, "de"), {"token"})
             await accounts.save(Account(BOB, 1_700_000_000.0), ())
-            contacts = KeptContacts(database, "test")
             contacts.save(ADA, Contact(ANN, "Ann", hears=True))
-            await contacts.settled()
+            await shelf.close()
 
-        self.store(work)
+        asyncio.run(work())
 
 
 @pytest.fixture
