@@ -17,7 +17,7 @@ from transports.accounts import Account, Accounts
 from transports.contacts import Contact
 from transports.describe import Answers, Description, Field, Prompt, Registration, Wrong
 from transports.errors import LegacyError
-from transports.events import Address
+from transports.events import Address, Known
 from transports.words import CATALOGS
 from transports.xmpp import register
 
@@ -573,6 +573,16 @@ async def test_a_chosen_language_is_spoken_whatever_the_client_says() -> None:
     assert words(await scene.set("<remove/><remove/>", lang="en")).startswith("Das Ende einer Registrierung")
     await scene.set(form(language="auto"))
     assert words(await scene.set("<remove/><remove/>", lang="en")).startswith("The end of a registration")
+
+
+async def test_contacts_come_into_the_contact_list_once_they_are_wanted_there() -> None:
+    scene = Free()
+    await scene.set(form(roster="0"))
+    scene.desk.roster.tell(ADA, Known(Address("person", "bob")))
+    assert [stanza.get("from") for stanza in scene.sent()] == [DOMAIN]
+    scene.stanza(f"<presence from='{DESK}' to='{DOMAIN}' type='unavailable'/>")  # no client there that takes a list
+    await scene.set(form(roster="1"))
+    assert [(stanza.get("type"), stanza.get("from")) for stanza in scene.sent()] == [("subscribe", f"bob@{DOMAIN}")]
 
 
 async def test_secret_preferences_stay_when_left_empty() -> None:

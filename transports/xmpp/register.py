@@ -165,6 +165,8 @@ class Register:
             if account is None:
                 self.attempts.count(user)
                 self.desk.tasks.start(self._welcome(user, by))
+            elif sheet.own:
+                self.desk.tasks.start(self._fill(user))
             return account is None
 
     async def remove(self, user: str, why: str = "") -> None:
@@ -188,6 +190,10 @@ class Register:
         if user in self.desk.accounts:
             self.desk.roster.join(user, by)
             await self.desk.accounts.speaks(user, self.desk.language_of(user))
+
+    async def _fill(self, user: str) -> None:
+        """Contacts may be wanted in the roster now."""
+        self.desk.roster.fill(user)
 
     @contextmanager
     def _alone(self, user: str) -> Iterator[None]:

@@ -239,9 +239,13 @@ class Roster:
                 if self._turn != turn:
                     return  # another stream has begun
                 self.desk.wing.send_all(some)
-            if self.lists(user):
-                missing = (row.address for row in self.desk.contacts.of(user) if self.placing.missing(user, row.address))
-                self.placing.want(user, *missing)
+            self.fill(user)
+
+    def fill(self, user: str) -> None:
+        """What is still missing in a user's roster comes there, if the user wants it."""
+        if self.lists(user):
+            rows = self.desk.contacts.of(user)
+            self.placing.want(user, *(row.address for row in rows if self.placing.missing(user, row.address)))
 
     def _all(self, user: str) -> Iterator[str]:
         """Presence of all that a user hears; and the question how the user is there, where we may ask."""
