@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
 
-from lab.gateway import Config, Gateway
+from lab.gateway import Config, Gateway, StartGateway
 from lab.process import LabError
+from lab.prosody import Prosody
+from lab.xmpp import Client
 from transports.accounts import Account
 from transports.store.backup import backup, restore
 from transports.store.errors import StoreError
@@ -19,7 +22,7 @@ IRC = {"irc": {"domain": "irc.example.org"}}
 DURABLE = {"bridges": {"test": {"module": "tests.bridges.echo.bridge", "domain": "test.example.org"}}}
 
 
-def gateway(directory: Path, bridges: Config, key: str = KEY) -> Gateway:
+def waiting(directory: Path, bridges: Config, key: str = KEY) -> Gateway:
     """Without an XMPP server: it waits for one, and runs."""
     config = {"xmpp": NOBODY, "store": {"key": key, "url": f"sqlite:///{directory}/t.db"}, **bridges}
     return Gateway(directory, config, ready=r"\bstarted\b")
@@ -41,17 +44,17 @@ async def somebody(directory: Path, key: str = KEY) -> Shelf:
 
 
 async def test_irc_alone_loads_no_sql_until_somebody_has_registered(directory: Path) -> None:
-    async with gateway(directory, IRC) as daemon:
+    async with waiting(directory, IRC) as daemon:
         assert libraries(daemon) == set()
         assert not (directory / "t.db").exists()
     await somebody(directory)
-    async with gateway(directory, IRC) as daemon:
+    async with waiting(directory, IRC) as daemon:
         assert libraries(daemon) == {"sqlalchemy", "cryptography"}
 
 
 async def test_another_key_leaves_irc_running_and_the_database_alone(directory: Path) -> None:
     await somebody(directory)
-    async with gateway(directory, IRC, OTHER) as daemon:
+    async with waiting(directory, IRC, OTHER) as daemon:
         [line] = daemon.log_lines("error transports.store", whole=False)
         assert "sealed with another key" in line and "transports.key" in line
     shelf = Shelf(f"sqlite:///{directory}/t.db", KEY.encode())
@@ -63,17 +66,44 @@ async def test_another_key_leaves_irc_running_and_the_database_alone(directory: 
 async def test_a_durable_bridge_does_not_start_with_another_key(directory: Path) -> None:
     await somebody(directory)
     with pytest.raises(LabError, match="sealed with another key"):
-        async with gateway(directory, {**IRC, **DURABLE}, OTHER):
+        async with waiting(directory, {**IRC, **DURABLE}, OTHER):
             pass
 
 
 async def test_a_copy_is_made_while_it_runs_and_put_back_only_when_it_does_not(directory: Path) -> None:
     url = f"sqlite:///{directory}/t.db"
-    async with gateway(directory, DURABLE):
+    async with waiting(directory, DURABLE):
         copy = backup(url, directory / "copy.db", KEY.encode())
         assert (copy.key, copy.accounts) == ("fits", 0)
         with pytest.raises(StoreError, match="stop the gateway first"):
             restore(copy.path, url, KEY.encode())
     restore(copy.path, url, KEY.encode())
-    async with gateway(directory, DURABLE):
+    async with waiting(directory, DURABLE):
         pass
+
+
+async def test_who_registers_is_known_after_a_restart_until_unregistering(prosody: Prosody, gateway: StartGateway) -> None:
+    """XEP-0077 3.1 and 3.2 with the IRC bridge, whose registration holds preferences only."""
+    daemon = await gateway(prosody)
+    query = "<iq type='{}' to='irc.localhost'><query xmlns='jabber:iq:register'>{}</query></iq>"
+    form = "<x xmlns='jabber:x:data' type='submit'><field var='realname'><value>ada-the-canary</value></field></x>"
+
+    async def ask(type: str, payload: str = "") -> ET.Element:
+        async with Client(prosody.jid("alice"), "alicepw", prosody.c2s_port) as alice:
+            return await alice.iq(query.format(type, payload))
+
+    def registered(answer: ET.Element) -> bool:
+        return answer.find("{jabber:iq:register}query/{jabber:iq:register}registered") is not None
+
+    assert not registered(await ask("get"))
+    assert libraries(daemon) == set()
+    assert (await ask("set", form)).get("type") == "result"
+    assert libraries(daemon) == {"sqlalchemy", "cryptography"}
+    assert b"ada-the-canary" in (daemon.dir / "transports.db-wal").read_bytes()
+    await daemon.terminate()
+    await daemon.start()
+    assert registered(await ask("get"))
+    assert (await ask("set", "<remove/>")).get("type") == "result"
+    assert not registered(await ask("get"))
+    for path in daemon.dir.glob("transports.db*"):
+        assert b"ada-the-canary" not in path.read_bytes(), path.name

@@ -18,11 +18,12 @@ import sqlalchemy as sa
 from transports.accounts import Account
 from transports.contacts import Contact
 from transports.errors import LegacyError
-from transports.events import Address
+from transports.events import Address, Said
 from transports.store import lock, schema
 from transports.store.database import open_database
 from transports.store.errors import StoreError
 from transports.store.files import StoredFile
+from transports.store.journal import Journal
 from transports.store.shelf import Shelf
 
 KEY, OTHER = b"a key of sixteen bytes or more", b"another key of that length"
@@ -132,9 +133,12 @@ async def test_an_older_database_is_brought_up_to_date(start: Start, url: str) -
             connection.execute(sa.text(f"DROP TABLE {name}"))
         connection.execute(sa.update(schema.alembic_version).values(version_num="0001"))
 
+    await Journal(database, "sms").put("in", ADA, Said(ANN, "", "waits"), None, 10)
     await database.run(back)
     await database.close()
     shelf = await start()
+    [row] = await Journal(await shelf.database(), "sms").for_stream(ADA, 0, 10)
+    assert row.event == Said(ANN, "", "waits")
     assert await shelf.accounts("sms").load() == []
     await register(shelf)
     assert await shelf.accounts("sms").load() == [ACCOUNT]
