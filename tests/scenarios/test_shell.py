@@ -24,13 +24,17 @@ from lab.gateway import ROOT, Gateway, StartGateway, settings
 from lab.ircd import Ngircd
 from lab.process import HOST, folder, free_ports
 from lab.prosody import Prosody
-from lab.xmpp import Client
-from tests.scenarios.irc import client, room
+from lab.xmpp import Client, show
+from tests.scenarios.irc import DOMAIN, client, room
 from transports.control import ask
 from transports.shell import grants
 
 TEST = "test.localhost"
 NUMBER = "+15551234567"
+#: Registration with the IRC bridge: its one preference.
+REALNAME = """<query xmlns='jabber:iq:register'><x xmlns='jabber:x:data' type='submit'>
+<field var='FORM_TYPE'><value>jabber:iq:register</value></field>
+<field var='realname'><value>Carol of the lab</value></field></x></query>"""
 
 
 class FarSide:
@@ -265,6 +269,23 @@ async def test_after_a_kill_the_next_one_listens(prosody: Prosody, gateway: Star
     assert _loaded(killed, "_sqlite3") == _loaded(killed, "sqlalchemy") == ""
     await killed.stop()
     assert not (killed.dir / "transports.sock").exists()
+
+
+async def test_a_user_is_listed_shown_and_removed(prosody: Prosody, gateway: StartGateway, ngircd: Ngircd) -> None:
+    started = await gateway(prosody, ngircd)
+    async with client(prosody, "carol", "shell") as carol:
+        await carol.join(room("#removed"), "carol")
+        answer = await carol.iq(f"<iq type='set' to='{DOMAIN}'>{REALNAME}</iq>")
+        assert answer.get("type") == "result", show(answer)
+        code, out, _err = await run(started, "users")
+        assert code == 0 and out.splitlines()[1].split()[:2] == ["irc", "carol@localhost"]
+        code, out, _err = await run(started, "users", "show", "Carol@localhost/shell")
+        assert code == 0 and "  realname: Carol of the lab\n" in out
+        code, out, err = await run(started, "users", "remove", "carol@localhost", "--yes")
+        assert (code, out, err) == (0, "carol@localhost is no longer registered with irc.\n", "")
+        assert (await run(started, "users"))[1] == "Nobody is registered.\n"
+        await carol.until("presence[@type='unavailable']/user:x/user:status[@code='110']")
+    assert started.log_lines(" (error|critical) ") == []
 
 
 def _loaded(gateway: Gateway, name: str) -> str:
