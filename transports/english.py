@@ -52,7 +52,6 @@ ENGLISH: Final[Mapping[str, str]] = {
     "admin.users-count": "Registered users: {count}",
     "admin.value": "Value",
     "admin.word-help": "For the people who run this gateway.",
-    "admin.yes": "yes",
     # ask: questions of ours to servers and clients
     "ask.busy": "The gateway waits for too many answers; try again in a minute.",
     "ask.silent": "{who} gave no answer in time.",

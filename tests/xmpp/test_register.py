@@ -715,6 +715,22 @@ async def test_two_changes_at_once_are_both_kept() -> None:
     assert (account.answers, account.preferences, account.language) == ({"a": "1"}, {"b": "2"}, "de")
 
 
+async def test_a_client_that_speaks_another_language_each_time_costs_one_write_at_a_time() -> None:
+    scene = Scene()
+    store = Slow()
+    store.gate.set()
+    scene.desk.accounts = Accounts(scene.bridge.describe, store)
+    await scene.set(GOOD)
+    store.gate.clear()
+    for number in range(1_000):
+        scene.ask("get", "", lang=f"x-{number}")
+    assert len(scene.desk.tasks) == 1
+    store.gate.set()
+    await scene.settle()
+    account = scene.desk.accounts.get(ADA)
+    assert account is not None and account.language == "x-999"
+
+
 async def test_who_leaves_is_gone_whatever_is_heard_meanwhile() -> None:
     store = Slow()
     accounts = Accounts(Bank().describe, store)

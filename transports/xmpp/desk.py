@@ -68,8 +68,10 @@ class Desk:
         self.admins = admins
         self.service = wing.bridge.address("")
         self.tasks = Tasks(f"desk of {self.domain}")
+        self.up: Callable[[], bool] = lambda: True  #: whether the stream is there
         self._pending: dict[str, int] = {}
         self._languages: OrderedDict[str, str] = OrderedDict()
+        self._speaking: set[str] = set()
         self.asker = Asker(self.domain, self.send)
         self.privilege = Privilege(self)
         self.commands = Commands(self)
@@ -80,6 +82,7 @@ class Desk:
         self.roster = Roster(self)
         self.blocking = Blocking(self)
         self.profile = Profile(self)
+        self.picture = self.profile.entered
         self.uploads = Uploads(self)
         self.files: Files | None = None
         rooms = (self.commands, self.register, self.prompt, self.roster, self.blocking, self.profile)
@@ -103,6 +106,9 @@ class Desk:
             self._heard(user, stanza.language[:35])
         return self.register.language(user) or stanza.language or self.language_of(user)
 
+    def avatar(self, user: str, address: Address) -> str:
+        return self.profile.avatar(user, address)
+
     def language_of(self, user: str) -> str:
         """The language of a bare JID as far as we know, '' if not."""
         known = self.register.language(user) or self._languages.get(user)
@@ -115,13 +121,25 @@ class Desk:
         self._languages[user] = language
         if len(self._languages) > LANGUAGES:
             self._languages.popitem(last=False)
-        if user in self.accounts:
-            self.tasks.start(self.accounts.speaks(user, language))
+        if user in self.accounts and user not in self._speaking:
+            self._speaking.add(user)
+            self.tasks.start(self._speak(user))
+
+    async def _speak(self, user: str) -> None:
+        """Keep the language that was heard last: one write at a time, however often it changes."""
+        try:
+            while (heard := self._languages.get(user)) and (account := self.accounts.get(user)) and account.language != heard:
+                await self.accounts.speaks(user, heard)
+        finally:
+            self._speaking.discard(user)
 
     # gateway.Desk ---------------------------------------------------------------------------------------------------
 
     def server(self, message: Message) -> bool:
-        return self.privilege.heard(message)
+        return self.privilege.heard(message) or self.privilege.echo(message)
+
+    def blocks(self, user: str, address: Address) -> bool:
+        return self.contacts.blocks(user, address)
 
     def answered(self, iq: Iq) -> bool:
         return self.asker.answered(iq)
@@ -178,6 +196,7 @@ class Desk:
 
     def sweep(self) -> None:
         """Now and then: what has expired goes."""
+        self.privilege.sweep()
         self.commands.sweep()
         self.talk.sweep()
 
