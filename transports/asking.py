@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection
 from typing import Final, NamedTuple
 from xml.etree.ElementTree import Element
 
-from transports.errors import LegacyError
+from transports.errors import ERROR_TYPES, LegacyError
 from transports.words import say
 from transports.xmpp import xml
 from transports.xmpp.read import Iq
@@ -68,9 +68,8 @@ class Asker:
             return False
         if iq.error is not None:
             type = iq.error.type if iq.error.type in ("auth", "cancel", "continue", "modify", "wait") else "cancel"
-            error = LegacyError("undefined-condition", iq.error.text, type=type)
-            error.condition = iq.error.condition
-            question.future.set_exception(error)
+            condition = iq.error.condition if iq.error.condition in ERROR_TYPES else "undefined-condition"
+            question.future.set_exception(LegacyError(condition, iq.error.text, type=type))
         else:
             question.future.set_result(iq.payload)
         return True
