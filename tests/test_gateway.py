@@ -172,8 +172,8 @@ def test_what_is_no_jid_is_none(to: str) -> None:
 @pytest.mark.parametrize(
     ("to", "kind", "wanted"),
     [
-        (DOMAIN, "chat", "service-unavailable"),
-        (f"desk@{DOMAIN}", "chat", "service-unavailable"),
+        (DOMAIN, "groupchat", "service-unavailable"),
+        (f"desk@{DOMAIN}", "groupchat", "service-unavailable"),
         (JID, "chat", "not-acceptable"),
         (JID, "normal", "not-acceptable"),
         (f"{JID}/bob", "groupchat", "bad-request"),

@@ -108,12 +108,14 @@ async def house(responder: Responder) -> AsyncIterator[House]:
 
 
 async def sent(house: House, count: int = 1) -> list[ET.Element]:
-    """What the house sends, as soon as it is as much."""
+    """The answers that the house sends, as soon as there are as many; what else it sends is of no interest here."""
+    answers: list[ET.Element] = []
     for _ in range(10_000):
-        if len(house.out) >= count:
+        answers += [stanza for stanza in house.sent() if stanza.tag == "iq" and stanza.get("type") in ("result", "error")]
+        if len(answers) >= count:
             break
         await asyncio.sleep(0)
-    return house.sent()
+    return answers
 
 
 async def ask(house: House, iq: str, to: str = DOMAIN, sender: str = DESK, kind: str = "set") -> ET.Element:
@@ -446,6 +448,18 @@ async def test_the_house_goes_before_a_bridge_with_the_same_node(house: House, r
     house.desk.commands.add(AdHoc("list", "list", "Another", responder.fail))
     found = house.desk.commands.available("ada@example.org", house.desk.service)
     assert [command.label for command in found if command.node == "list"] == ["List Service Configurations"]
+
+
+async def test_addresses_say_that_they_have_commands_where_they_have() -> None:
+    """The house's own; servers have a bridge's: IRC's to leave one."""
+    house = House()
+    for place in ("", "bob@", "bob@/x", "#c@", "#c@/bob"):
+        local, slash, resource = place.partition("/")
+        to = f"{local}{DOMAIN}{slash}{resource}"
+        listed = await ask(house, f"<query xmlns='{ITEMS}' node='{NS}'/>", to, ROOT, "get")
+        info = await ask(house, f"<query xmlns='{INFO}'/>", to, ROOT, "get")
+        features = [feature.get("var") for feature in info.iter(f"{{{INFO}}}feature")]
+        assert (NS in features) is bool(len(listed[0])), place
 
 
 # Ends -------------------------------------------------------------------------------------------------------------------

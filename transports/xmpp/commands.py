@@ -110,14 +110,14 @@ class Commands:
 
     def available(self, user: str, address: Address) -> list[AdHoc]:
         """What `user` (bare JID) may have at `address`: the house's own and the bridge's, in the order they are shown."""
-        return [command for command in self._there(user, address).values() if self.may(user, command)]
+        return [command for command in self.there(user, address).values() if self.may(user, command)]
 
     def may(self, user: str, command: AdHoc) -> bool:
         if command.role == "registered":
             return user in self.desk.accounts
         return command.role == "user" or self.desk.role(user) == "admin"
 
-    def _there(self, user: str, address: Address) -> dict[str, AdHoc]:
+    def there(self, user: str, address: Address) -> dict[str, AdHoc]:
         """All that an address has, whoever may have it, by node; of two with the same node the house's."""
         kinds = {address.kind, "service"} if address == self.desk.service else {address.kind}
         found: dict[str, AdHoc] = {}
@@ -140,10 +140,10 @@ class Commands:
         if node == NS:
             return disco.info(disco.Place(Identity("automation", "command-list", ""), (disco.INFO_NS, disco.ITEMS_NS)), node)
         user = iq.sender.partition("/")[0]
-        command = self._there(user, self._place(iq.to)).get(node)
+        command = self.there(user, self._place(iq.to)).get(node)
         if command is None:
             return None
-        self._allowed(user, command)
+        self.allowed(user, command)
         name = in_language(command.label, self.desk.language(iq))
         return disco.info(disco.Place(Identity("automation", "command-node", name), (NS, forms.NS)), node)
 
@@ -155,9 +155,10 @@ class Commands:
         here = self.available(iq.sender.partition("/")[0], self._place(iq.to))
         return disco.items([(jid, in_language(command.label, language), command.node) for command in here], node)
 
-    def _allowed(self, user: str, command: AdHoc) -> None:
+    def allowed(self, user: str, command: AdHoc) -> None:
+        """LegacyError for who may not have a command."""
         if not self.may(user, command):
-            raise LegacyError("forbidden", say(f"command.only-{command.role}"))
+            raise LegacyError("forbidden", say("command.only-admin" if command.role == "admin" else "command.only-registered"))
 
     # Sessions (XEP-0050 2.4) --------------------------------------------------------------------------------------------
 
@@ -193,10 +194,10 @@ class Commands:
 
     def _open(self, iq: Iq, payload: Element) -> Session:
         node, user, at = payload.get("node", ""), iq.sender.partition("/")[0], self._place(iq.to)
-        command = self._there(user, at).get(node)
+        command = self.there(user, at).get(node)
         if command is None:
             raise LegacyError("item-not-found", say("command.none"))
-        self._allowed(user, command)
+        self.allowed(user, command)
         self._make_place(user)
         nonce = secrets.token_hex(8)
         session = Session(self.desk, command, iq, at, f"{nonce}{self._seal(nonce, iq, node)}", self.clock())
@@ -221,7 +222,7 @@ class Commands:
             raise _bad("session-expired", "command.expired", "not-allowed")
         if not self.may(session.user, session.command):
             self._end(session)
-        self._allowed(session.user, session.command)
+        self.allowed(session.user, session.command)
         session.role = self.desk.role(session.user)
         return session
 

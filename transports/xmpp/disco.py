@@ -40,8 +40,8 @@ FEATURES_BY_KIND: Final[Mapping[Kind, tuple[str, ...]]] = {
     "service": (r"jid\20escaping", "jabber:iq:gateway", "jabber:iq:register", CAPS_NS, COMMANDS),
     "server": (COMMANDS,),
     "room": (),
-    "person": (),
-    "group": (),
+    "person": (COMMANDS,),
+    "group": (COMMANDS,),
 }
 
 #: What comes with a command that an address takes; keys are of `transports.events`.

@@ -186,7 +186,7 @@ def checked(fields: Iterable[Field], given: Mapping[str, Sequence[str]], before:
         try:
             answers[field.var] = answer(field, given.get(field.var), (before or {}).get(field.var))
         except (ValueError, LegacyError) as error:
-            wrong[field.var] = _words(error)
+            wrong[field.var] = fault(error)
     if wrong:
         raise Wrong(wrong)
     return answers
@@ -209,7 +209,8 @@ def _never_empty(field: Field) -> bool:
     return field.type == "secret" or (field.type == "choice" and "" not in field.options)
 
 
-def _words(error: Exception) -> str:
+def fault(error: ValueError | LegacyError) -> str:
+    """What a check that failed says."""
     if isinstance(error, LegacyError):
         return error.text or say("form.wrong")
     return error.args[0] if error.args and isinstance(error.args[0], str) and error.args[0] else say("form.wrong")
