@@ -192,6 +192,16 @@ async def test_a_damaged_database_stays_closed(start: Start, tmp_path: Path) -> 
     assert (tmp_path / "transports.db").exists() is False
 
 
+async def test_a_database_that_lacks_a_table_stops_nobody(start: Start) -> None:
+    shelf = await start()
+    await (await shelf.database()).run(lambda c: c.execute(sa.text("DROP TABLE meta")))
+    await shelf.close()
+    shelf = await start()
+    assert await shelf.accounts("irc").load() == []
+    with pytest.raises(StoreError, match=r"cannot be used: .*no such table: meta"):
+        await shelf.database()
+
+
 async def test_what_cannot_be_read_at_the_start_is_not_written_over(start: Start, caplog: pytest.LogCaptureFixture) -> None:
     shelf = await start()
     await register(shelf)

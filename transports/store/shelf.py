@@ -96,6 +96,11 @@ class Shelf:
                 raise
             self.opened = database
             return database
+        except StoreError:
+            raise
+        except Exception as error:
+            words = next(iter(str(error).splitlines()), "") or type(error).__name__
+            raise StoreError(f"store: the database cannot be used: {words}") from error
         finally:
             self._opening = None
 
