@@ -622,6 +622,18 @@ async def test_a_registration_is_changed_by_command_and_the_secret_may_stay() ->
     assert caller.text == "Your registration is changed." and scene.answers() == {**KEPT, "username": "Tybalt"}
 
 
+async def test_a_form_that_is_older_than_the_registration_changes_nothing() -> None:
+    scene = Scene()
+    await scene.set(GOOD)
+    caller = await Caller(scene, DESK).execute("jabber:iq:register")
+    scene.sent()
+    scene.ask("set", legacy(username="RomeoMyRomeo", password="B4lc0ny"), PHONE)
+    await until(lambda: scene.out)
+    await caller.submit(username="Tybalt", password="")  # it would bring the old password back
+    assert caller.status == "completed" and "in the meantime" in caller.text
+    assert scene.answers() == {**KEPT, "password": "B4lc0ny"}
+
+
 async def test_guessing_by_command_is_bounded_like_guessing_by_iq() -> None:
     scene = Scene()
     caller = await Caller(scene, DESK).execute("jabber:iq:register")

@@ -151,23 +151,31 @@ class Register:
         """
         user = by.partition("/")[0]
         with self._alone(user):
-            accounts = self.desk.accounts
-            account = accounts.get(user)
-            if account is None or not sheet.own:
-                self.attempts.check(user)
-                kept = await self._verified(user, {} if sheet.own else answers, account.answers if account else None)
-                if account is not None and user not in accounts:
-                    raise LegacyError("registration-required", say("register.gone"))
-                if kept or not sheet.own:
-                    await accounts.register(user, kept)
+            new = user not in self.desk.accounts
+            if new or not sheet.own:
+                await self._answer(user, answers, sheet)
             if sheet.own:
-                await accounts.prefer(user, answers)
-            if account is None:
+                await self.desk.accounts.prefer(user, answers)
+            if new:
                 self.attempts.count(user)
                 self.desk.tasks.start(self._welcome(user, by))
             elif sheet.own:
                 self.desk.tasks.start(self._fill(user))
-            return account is None
+            return new
+
+    async def _answer(self, user: str, answers: Answers, sheet: Sheet) -> None:
+        """Keep what the bridge was to know, once it has verified it. A form may be hours old: secrets that it leaves as they
+        were are those of that time."""
+        accounts = self.desk.accounts
+        before = accounts.answers(user)
+        if not sheet.own and before != sheet.before:
+            raise LegacyError("conflict", say("register.gone"))
+        self.attempts.check(user)
+        kept = await self._verified(user, {} if sheet.own else answers, before)
+        if before is not None and user not in accounts:
+            raise LegacyError("conflict", say("register.gone"))
+        if kept or not sheet.own:
+            await accounts.register(user, kept)
 
     async def remove(self, user: str, why: str = "") -> None:
         """End a registration. LegacyError when there is none. `why`: words for who did not do it."""
