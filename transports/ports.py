@@ -15,9 +15,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from transports.describe import Answers, Card, Description, Prompt, Status, Value
+from transports.describe import EVERYWHERE, Answers, Card, Description, Prompt, Status, Value
 from transports.errors import LegacyError
-from transports.events import Address, Command, Fact, File, Letter, Message, Read, Type
+from transports.events import Address, Command, Fact, File, Kind, Letter, Message, Read, Type
 from transports.words import say
 
 
@@ -129,12 +129,15 @@ class Bridge(Protocol):
     """One protocol on one domain. A bridge inherits from LiveBridge or DurableBridge, and what has a body here may stay.
 
     kind   the type of its gateway identity (XEP-0100): irc, sms, smtp
+    cards  the kinds of addresses that `card` may know anything of; of others, and of the gateway itself, it is never asked.
+           Clients ask for the card of every occupant of a room: leave "person" out where nothing is known of people.
     """
 
     name: str
     domain: str
     durable: bool
     kind: str
+    cards: frozenset[Kind] = EVERYWHERE
 
     def address(self, name: str) -> Address:
         """The address that `name` (a JID's unescaped local part) means; LegacyError when it means nothing."""

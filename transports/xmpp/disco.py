@@ -31,17 +31,27 @@ ROOMINFO: Final = "http://jabber.org/protocol/muc#roominfo"
 SOFTWARE: Final = "urn:xmpp-transports"
 
 #: What any address answers to.
-_EVERYWHERE: Final = (INFO_NS, ITEMS_NS, "urn:xmpp:ping", "jabber:iq:version", "urn:xmpp:time")
+_EVERYWHERE: Final = (
+    INFO_NS,
+    ITEMS_NS,
+    "urn:xmpp:ping",
+    "jabber:iq:version",
+    "urn:xmpp:time",
+    "vcard-temp",
+    "urn:ietf:params:xml:ns:vcard-4.0",
+)
+#: The nodes of a profile: XEP-0084, XEP-0172, XEP-0292.
+_NODES: Final = "http://jabber.org/protocol/pubsub#retrieve-items"
 
 #: XEP-0050: where the house or a bridge has commands.
 COMMANDS: Final = "http://jabber.org/protocol/commands"
 
 FEATURES_BY_KIND: Final[Mapping[Kind, tuple[str, ...]]] = {
-    "service": (r"jid\20escaping", "jabber:iq:gateway", "jabber:iq:register", CAPS_NS, COMMANDS),
-    "server": (COMMANDS,),
+    "service": (r"jid\20escaping", "jabber:iq:gateway", "jabber:iq:register", "urn:xmpp:blocking", CAPS_NS, COMMANDS, _NODES),
+    "server": (COMMANDS, _NODES),
     "room": (),
-    "person": (COMMANDS,),
-    "group": (COMMANDS,),
+    "person": (COMMANDS, _NODES),
+    "group": (COMMANDS, _NODES),
 }
 
 #: What comes with a command that an address takes; keys are of `transports.events`.
@@ -131,11 +141,15 @@ def items(entries: Iterable[tuple[str, str] | tuple[str, str, str]], node: str =
     return "".join([*parts, "</query>"])
 
 
-def roominfo(subject: str, occupants: int | None, name: str) -> Form:
-    """XEP-0045 6.4. Conversations takes the room's name and what one may do there from the first form it finds."""
+def roominfo(subject: str, occupants: int | None, name: str, avatar: str = "") -> Form:
+    """XEP-0045 6.4; avatar: the hash of the room's picture (XEP-0486), '' for none.
+
+    Conversations takes the room's name and what one may do there from the first form it finds.
+    """
     fields = {
         "muc#roomconfig_allowpm": "anyone",
         "muc#roomconfig_roomname": name,
+        "muc#roominfo_avatarhash": avatar,
         "muc#roominfo_changesubject": "1",
         "muc#roominfo_occupants": "" if occupants is None else str(occupants),
         "muc#roominfo_subject": subject,

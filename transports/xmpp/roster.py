@@ -56,6 +56,7 @@ class Roster:
         kind = presence.type
         if kind in ("", "unavailable"):
             (self.clients.here if kind == "" else self.clients.gone)(presence.sender)
+            (self.desk.profile.greet if kind == "" else self.desk.profile.parted)(presence.sender, address)
             if kind == "unavailable":
                 self.desk.blocking.gone(presence.sender)
             return not presence.to.local
