@@ -100,7 +100,12 @@ class Depot:
         if place != self._url or name.count("/") != 1:
             return None
         found = await self.find(name.partition("/")[0], unquote(name.partition("/")[2]))
-        return (await asyncio.to_thread(found[0].read_bytes), found[1].type) if found is not None else None
+        if found is None:
+            return None
+        try:
+            return await asyncio.to_thread(found[0].read_bytes), found[1].type
+        except OSError:
+            return None  # its time was over just now
 
     async def sweep(self) -> None:
         """Remove what is over; now and then. What a crash has left, once."""

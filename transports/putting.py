@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import Final
 
 from multidict import CIMultiDict
@@ -20,7 +21,7 @@ async def put(net: Reach, user: str, slot: Slot, data: bytes, type: str) -> None
     """Upload. LegacyError when the service did not take the file."""
     url = reach.parse(slot.put)
     headers = CIMultiDict([("Content-Type", type), *slot.headers])
-    async with net.request(user, "PUT", url, slot.own, len(data), headers=headers, data=data) as response:
+    async with net.request(user, "PUT", url, slot.own, len(data), headers=headers, data=io.BytesIO(data)) as response:
         status = response.status
     if status not in _DONE:
         again = 60.0 if status in (408, 425, 429) or status >= 500 else None

@@ -10,7 +10,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -79,7 +79,7 @@ class Reach:
 
     @asynccontextmanager
     async def request(
-        self, user: str, method: str, url: URL, inside: bool, size: int, *, headers: Any = None, data: bytes | None = None
+        self, user: str, method: str, url: URL, inside: bool, size: int, *, headers: Any = None, data: BinaryIO | None = None
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """One request, one answer; redirects are the caller's. LegacyError whatever goes wrong, while it is read too.
 

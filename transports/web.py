@@ -39,7 +39,7 @@ WITHIN, IDLE = 30.0, 15.0
 #: Connections at a time, beyond which new ones are closed; seconds until a place that was taken is tried again.
 CONNECTIONS: Final = 500
 AGAIN: Final = 5.0
-#: Seconds that downloads under way may take when the gateway stops.
+#: Seconds that downloads under way may take when the gateway stops, and that the rest of a refused body is read.
 GOODBYE: Final = 1.0
 
 #: A file's answers: nothing in it runs, nothing of it is shared with others, pages elsewhere may show it.
@@ -54,7 +54,7 @@ _HEADERS: Final = {
 _ASKED_OFTEN: Final = frozenset(("/healthz", "/readyz"))
 
 # aiohttp names itself and its version in what it answers to what is no HTTP, which no application sees.
-web_response.SERVER_SOFTWARE = "transports"
+web_response.SERVER_SOFTWARE = "transports"  # type: ignore[attr-defined]
 
 Place = HostPort | str
 
@@ -81,6 +81,7 @@ class Listener:
         self._runner: web.AppRunner | None = None
         self._server: asyncio.AbstractServer | None = None
         self._retrying: asyncio.Task[None] | None = None
+        self._stopping = False
 
     @property
     def port(self) -> int:
@@ -95,6 +96,7 @@ class Listener:
             access_log_class=AccessLog,
             access_log=log,
             keepalive_timeout=IDLE,
+            lingering_time=GOODBYE,
             shutdown_timeout=GOODBYE,
             logger=log,
         )
@@ -103,6 +105,7 @@ class Listener:
             self._retrying = asyncio.create_task(self._listen_later())
 
     async def stop(self) -> None:
+        self._stopping = True
         if self._retrying is not None:
             self._retrying.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -124,10 +127,7 @@ class Listener:
             if isinstance(self._place, HostPort):
                 self._server = await loop.create_server(self._answer, self._place.host, self._place.port)
             else:
-                path = self._place.removeprefix("unix:")
-                _clear(Path(path))
-                self._server = await loop.create_unix_server(self._answer, path)
-                os.chmod(path, 0o660)  # for the reverse proxy's group
+                self._server = await loop.create_unix_server(self._answer, sock=_bound(self._place.removeprefix("unix:")))
         except OSError as error:
             taken = "another program has it: end that one, or " if error.errno == errno.EADDRINUSE else ""
             fields = {"error": os.strerror(error.errno or 0), "advice": f"{taken}change [http] {self._name}"}
@@ -139,7 +139,7 @@ class Listener:
     def _answer(self) -> asyncio.Protocol:
         """What answers a new connection."""
         server = self._runner.server if self._runner is not None else None
-        if server is None or len(server.connections) >= CONNECTIONS:
+        if server is None or self._stopping or len(server.connections) >= CONNECTIONS:
             return _Full()
         return server()
 
@@ -237,15 +237,22 @@ def _text(place: Place) -> str:
     return f"{place.host}:{place.port}" if isinstance(place, HostPort) else place
 
 
-def _clear(path: Path) -> None:
-    """Take away a socket that an earlier run has left; never one that answers, never anything else."""
-    if path.is_socket():
-        with socket.socket(socket.AF_UNIX) as probe:
-            try:
-                probe.settimeout(1)
-                probe.connect(str(path))
-            except ConnectionRefusedError:
-                path.unlink()
+def _bound(path: str) -> socket.socket:
+    """A socket at a path, for the reverse proxy's group too. Takes away one that an earlier run has left; never one that
+    answers, never anything else (`create_unix_server` would take any socket's place). OSError when the place is taken."""
+    made = socket.socket(socket.AF_UNIX)
+    made.settimeout(1)
+    try:
+        if Path(path).is_socket() and made.connect_ex(path) == errno.ECONNREFUSED:
+            Path(path).unlink()
+        made.close()
+        made = socket.socket(socket.AF_UNIX)
+        made.bind(path)
+        os.chmod(path, 0o660)
+    except OSError:
+        made.close()
+        raise
+    return made
 
 
 def routes_of(bridges: Iterable[Any]) -> list[web.AbstractRouteDef]:
