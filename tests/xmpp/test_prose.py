@@ -108,6 +108,7 @@ def test_a_table_is_lines() -> None:
     table = Table((("a", "Network"), ("b", "Nick")), [("irc.libera.chat", "ada"), ("irc\nevil", "")])
     assert prose.table(table, "") == "Network · Nick\nirc.libera.chat · ada\nirc evil · –"
     assert prose.table(Table((("a", "A"),), [("x",)]), "") == "x"
+    assert prose.table(Table((("a", "A"), ("b", "B")), []), "") == ""
 
 
 @pytest.mark.parametrize("row", [("x", "y"), ("x" * 1_000, "y")])

@@ -243,6 +243,33 @@ async def test_what_is_only_to_be_read_waits_for_a_word(house: House) -> None:
     assert await chat(house, "ok") == "That was all."
 
 
+async def test_of_an_answer_with_a_quotation_only_the_answer_counts(house: House) -> None:
+    await chat(house, "ban")
+    house.stanza(
+        f"<message from='{DESK}' to='{DOMAIN}' type='chat'><body>&gt; Who\neve</body><reply xmlns='urn:xmpp:reply:0' id='s1'/>"
+        "<fallback xmlns='urn:xmpp:fallback:0' for='urn:xmpp:reply:0'><body start='0' end='6'/></fallback></message>"
+    )
+    (answer,) = await heard(house)
+    assert (answer.findtext("body") or "").startswith("Why")
+
+
+async def test_a_corrected_word_is_a_word_but_a_corrected_answer_comes_too_late(house: House, told: Told) -> None:
+    def corrected(text: str) -> str:
+        replace = "<replace xmlns='urn:xmpp:message-correct:0' id='1'/>"
+        return f"<message from='{DESK}' to='{DOMAIN}' type='chat' xml:lang='en'><body>{text}</body>{replace}</message>"
+
+    await chat(house, "bna")
+    house.stanza(corrected("ban"))
+    (answer,) = await heard(house)
+    assert (answer.findtext("body") or "").endswith("Who")
+    await chat(house, "ev")
+    house.stanza(corrected("eve"))
+    (answer,) = await heard(house)
+    assert "cannot be corrected" in (answer.findtext("body") or "")
+    await chat(house, "-")
+    assert told.done == [{"jid": "ev", "why": ""}]
+
+
 # How it ends ------------------------------------------------------------------------------------------------------------
 
 
@@ -339,6 +366,9 @@ async def test_conversations_end_with_the_registration_but_not_the_one_that_ends
         "<message from='{from}' to='{to}' type='headline'><body>help</body></message>",
         "<message from='{from}' to='{to}' type='chat'/>",
         "<message from='{from}' to='{to}' type='chat'><body>  </body></message>",
+        "<message from='{from}' to='{to}'><body>👍</body><reactions xmlns='urn:xmpp:reactions:0' id='1'/></message>",
+        "<message from='{from}' to='{to}'><body>gone</body><retract xmlns='urn:xmpp:message-retract:1' id='1'/></message>",
+        "<message from='{from}' to='{to}'><body>help</body><sent xmlns='urn:xmpp:carbons:2'/></message>",
         "<message from='{from}' to='{to}' type='chat'><composing xmlns='http://jabber.org/protocol/chatstates'/></message>",
         "<message from='example.org' to='{to}' type='chat'><body>help</body></message>",
         "<message from='example.org/x' to='{to}'><body>help</body></message>",

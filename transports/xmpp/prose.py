@@ -168,7 +168,9 @@ def needs(fields: Sequence[Field], given: Mapping[str, Sequence[str]], before: A
 
 
 def table(table: Table, language: str) -> str:
-    """A table as lines: chats have no columns, and phones no width."""
+    """A table as lines: chats have no columns, and phones no width. '' for no rows."""
+    if not table.rows:
+        return ""
     lines = [" · ".join(in_language(label, language) for _var, label in table.columns)] if len(table.columns) > 1 else []
     size = 0
     for number, row in enumerate(table.rows):

@@ -19,6 +19,7 @@ from transports.events import Address
 from transports.words import in_language, say
 from transports.xmpp import calls, forms, prose, write
 from transports.xmpp.address import jid_of
+from transports.xmpp.meaning import meaning
 from transports.xmpp.read import Message
 
 if TYPE_CHECKING:
@@ -190,23 +191,27 @@ class Talk:
         """Words of a person to an address that takes none by itself; False when there is nobody to talk to either."""
         if (address.kind not in ("service", "server") and address != self.desk.service) or message.type == "groupchat":
             return False
-        text = message.body or ""
+        means = meaning(message)
+        text = means.text or ""
         local, _, domain = message.sender.partition("/")[0].rpartition("@")
-        if not text.strip() or not local or domain == self.desk.domain or message.type == "headline":
+        automatic = not local or domain == self.desk.domain or message.type == "headline" or means.copy
+        if automatic or means.reacts or means.retract or not text.strip():
             return True
         language = self.desk.language(message)
         try:
-            self._heard(message.sender, address, text, language)
+            self._heard(message.sender, address, text, language, bool(means.replace))
         except LegacyError as error:
             self.tell(message.sender, address, f"⚠ {calls.words(error, language)}")
         return True
 
-    def _heard(self, sender: str, address: Address, text: str, language: str) -> None:
+    def _heard(self, sender: str, address: Address, text: str, language: str, corrects: bool) -> None:
         if len(text) > LONGEST:
             raise LegacyError("not-acceptable", say("form.huge"))
         conversation = self._going_on(sender, address)
         if conversation is None:
             self._fresh(sender, address, text, language)
+        elif corrects:  # which of the answers it was is not known, and what it has led to is done
+            raise LegacyError("not-acceptable", say("talk.too-late"))
         else:
             conversation.by, conversation.language = sender, language
             conversation.role = self.desk.role(conversation.user)
