@@ -47,8 +47,8 @@ from transports.xmpp.uploads import Uploads
 
 log = logging.getLogger(__name__)
 
-#: Answers of one user that may be under way at a time.
-PENDING: Final = 20
+#: Answers of one user that may be under way at a time: clients ask for the cards of a whole roster at once.
+PENDING: Final = 100
 #: Users whose language is remembered without an account.
 LANGUAGES: Final = 10_000
 
