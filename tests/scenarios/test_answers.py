@@ -100,11 +100,12 @@ async def house(server: XmppServer, ngircd: Ngircd) -> AsyncIterator[House]:
 async def test_every_question_is_answered_once_and_soon(house: House, place: str) -> None:
     to = escape(PLACES[place])
     for question, payload in QUESTIONS.items():
+        if question == "register" and place.startswith("gateway"):
+            continue  # that registers
         for kind in ("get", "set"):
             answer = await house.alice.iq(f"<iq type='{kind}' to='{to}'>{payload}</iq>", timeout=SOON)
             assert answer.get("from") == PLACES[place], (question, kind, show(answer))
-            registers = question == "register" and place.startswith("gateway")
-            if kind == "set" or question in ("something unknown", "nothing") or (question == "register" and not registers):
+            if kind == "set" or question in ("register", "something unknown", "nothing"):
                 assert condition(answer) not in (None, "internal-server-error"), (question, kind, show(answer))
     assert await house.settle() == []
 
