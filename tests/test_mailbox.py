@@ -79,12 +79,15 @@ class House:
         )
         self.mailbox = Mailbox(self.journal, seams, limits)
 
-    def _render(self, row: Row) -> str:
+    def _render(self, row: Row) -> list[str]:
+        """A stanza for each line."""
         assert isinstance(row.event, Said)
         if row.event.text == "unspeakable":
             raise ValueError("cannot be rendered")
-        self._written[row.id] = (row.id, row.owner, row.event.text)
-        return row.id
+        lines = row.event.text.split("\n") if row.event.text else []
+        ids = [f"{row.id}.{number}" if number else row.id for number, _ in enumerate(lines)]
+        self._written.update({id: (id, row.owner, line) for id, line in zip(ids, lines, strict=True)})
+        return ids
 
     def _render_failed(self, user: str, command: Say, error: LegacyError) -> str:
         text = f"error {command.id}"

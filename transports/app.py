@@ -35,7 +35,7 @@ from transports.files import Files as KeptFiles
 from transports.gateway import Ids, Users, Wing
 from transports.log import kv
 from transports.notify import Notifier
-from transports.ports import Bridge, Files, Services
+from transports.ports import Bridge, DurableBridge, Files, Services
 from transports.post import Post
 from transports.shell.answers import Answers as ShellAnswers
 from transports.store.shelf import Shelf
@@ -116,7 +116,7 @@ class Mounted:
         await self.desk.stop()
         if self.post is not None:
             try:
-                await self.post.mailbox.drain(STAGE)
+                await self.post.drain(STAGE)
             except Exception:
                 log.exception(kv("a mailbox did not stop cleanly", domain=self.bridge.domain))
         await self.stream.stop(CLOSING)
@@ -155,7 +155,7 @@ class _Given:
             raise TypeError("this bridge is not durable")
         if self.desk.contacts.blocks(user, fact.where):
             raise LegacyError("not-allowed", say("inlet.blocked"))
-        return await self.post.mailbox.accept(user, fact, key)  # type: ignore[arg-type]  # Said only, so far
+        return await self.post.mailbox.accept(user, fact, key)
 
     def tell(self, user: str, fact: Fact) -> None:
         if isinstance(fact, ContactFact):
@@ -255,7 +255,11 @@ class App:
         desk.files = KeptFiles(settings.name, desk.uploads, self.config.files, self.depot)
         given.desk = wing.desk = desk
         if post is not None:
+            post.bridge = cast(DurableBridge, bridge)
             post.language = desk.language_of
+            post.blocks = contacts.blocks
+            post.preference = accounts.preference
+            post.as_user = desk.privilege.message
         wing.services = {**services.TABLE, **desk.table}
         mounted = Mounted(settings.name, bridge, wing, desk, stream, post, self)
         stream.attach(mounted)
@@ -264,8 +268,11 @@ class App:
     async def _post(self, settings: ComponentSettings, stream: Component, shelf: Shelf) -> Post:
         # imported here: a host that bridges only IRC has no need of SQLAlchemy's 15 MB
         from transports.store.journal import Journal
+        from transports.store.links import Links
 
-        return Post(settings.domain, Journal(await shelf.database(), settings.name), stream.send, lambda: stream.ready)
+        database = await shelf.database()
+        journal, links = Journal(database, settings.name), Links(database, settings.name)
+        return Post(settings.domain, journal, links, stream.send, lambda: stream.ready)
 
     # Running ------------------------------------------------------------------------------------------------------
 

@@ -453,7 +453,7 @@ class Told(NamedTuple):
     """What became of a message of the user's own, as the journal keeps it until the user's server has it.
 
     id         of the stanza that it was; by: the full JID that sent it
-    what       delivered (XEP-0184), displayed (XEP-0333), or failed, with the error's condition, type and words
+    what       delivered (XEP-0184), displayed (XEP-0333), or failed, with the error's condition, type and packed words
     """
 
     where: Address

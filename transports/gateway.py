@@ -11,18 +11,24 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
-from typing import Protocol, TypeAlias, cast
+from typing import Final, Protocol, TypeAlias, cast
 
 from transports.errors import LegacyError
-from transports.events import Address, ContactFact, Say, SetSubject
+from transports.events import Address, ContactFact, Correct, Say, SetSubject
 from transports.ports import Bridge, Identity, LiveBridge
 from transports.visitor import FATAL, Visitor
 from transports.words import say
-from transports.xmpp import disco, write, xml
-from transports.xmpp.address import from_local
+from transports.xmpp import disco, semantics, write, xml
+from transports.xmpp.address import from_local, from_resource
+from transports.xmpp.meaning import Meaning, encryption, meaning
 from transports.xmpp.read import Iq, Message, Presence
+from transports.xmpp.room import Client
+from transports.xmpp.semantics import Act
 
 log = logging.getLogger(__name__)
+
+#: XEP-0191 3.3: why words go nowhere.
+BLOCKED: Final = ("urn:xmpp:blocking:errors", "blocked")
 
 class Users:
     """Who may use the gateway: domains and bare JIDs; '*' is everybody."""
@@ -35,6 +41,10 @@ class Users:
     def __contains__(self, bare: str) -> bool:
         names = self._names
         return bare in names or bare.rpartition("@")[2] in names or "*" in names
+
+    def serves(self, domain: str) -> bool:
+        """Whether somebody of this domain may use the gateway."""
+        return domain in self or any(name.endswith(f"@{domain}") for name in self._names)
 
 
 class Ids:
@@ -51,8 +61,12 @@ class Ids:
 class Durable(Protocol):
     """What the gateway needs of the mailbox."""
 
-    def say(self, message: Message, address: Address) -> None:
-        """Take a message for a durable bridge; its failure is answered later."""
+    def take(self, user: str, act: Act) -> None:
+        """Take what a user (bare JID) does at a durable bridge; its failure is answered later."""
+        ...
+
+    def remarks(self, user: str) -> bool:
+        """Whether a user wants reactions told in words where they cannot be told otherwise."""
         ...
 
     def bounced(self, message: Message) -> bool:
@@ -72,11 +86,15 @@ class Desk(Protocol):
     """What the gateway does beside carrying conversations: registration, commands, rosters (`xmpp/desk`)."""
 
     def server(self, message: Message) -> bool:
-        """A message with no words of a person: what a server grants us; True when it was one."""
+        """A message with no words of a person: what a server grants us, what we have sent as a user; True when it was one."""
         ...
 
     def answered(self, iq: Iq) -> bool:
         """An answer to an iq of ours; True when somebody waits for it."""
+        ...
+
+    def blocks(self, user: str, address: Address) -> bool:
+        """Whether `user` (bare JID) wants nothing of an address."""
         ...
 
     def presence(self, presence: Presence, address: Address) -> bool:
@@ -89,6 +107,14 @@ class Desk(Protocol):
 
     def language(self, stanza: Message | Presence | Iq) -> str:
         """The language of who sent it."""
+        ...
+
+    def avatar(self, user: str, address: Address) -> str:
+        """The hash of the picture of an address, '' for none."""
+        ...
+
+    def picture(self, user: str, room: Address, client: Client) -> None:
+        """Show a room's picture to a client that has come in."""
         ...
 
     def language_of(self, user: str) -> str:
@@ -177,7 +203,7 @@ class Wing:
         if message.type == "error":
             self._bounced(message)
             return
-        if message.rich is not None and self.desk is not None and self.desk.server(message):
+        if self.desk is not None and self.desk.server(message):
             return
         if not self.admits(message.sender):
             if message.body is not None:
@@ -185,14 +211,19 @@ class Wing:
             return
         self._hear(message)
         if message.encrypted:
-            self._refuse("message", message, LegacyError("not-acceptable", say("gate.encrypted")))
+            words = encryption(message)
+            if words is not None:
+                self._refuse("message", message, LegacyError("not-acceptable", words))
             return
-        if message.body is None and (message.subject is None or message.type != "groupchat"):
+        means = meaning(message)
+        subject = message.type == "groupchat" and message.subject is not None and not means.copy
+        if means.empty and not subject:
             return
         try:
-            self._deliver(message, self.address(message.to.local))
+            self._deliver(message, means, self.address(message.to.local))
         except LegacyError as error:
-            self._refuse("message", message, error)
+            if means.grave or subject:
+                self._refuse("message", message, error)
 
     def _said(self, message: Message) -> bool:
         """The way that thousands go: plain words of somebody who is in the room, and so came through the gate before."""
@@ -209,27 +240,53 @@ class Wing:
         visitor.says(message, address)
         return True
 
-    def _deliver(self, message: Message, address: Address) -> None:
-        command = Say if message.body is not None else SetSubject
-        if command not in self.bridge.can(address):
-            if self.desk is not None and self.desk.words(message, address):
-                return
-            raise LegacyError("service-unavailable", say("gate.nowhere"))
-        limit = self.bridge.max_text(address)
-        if len(message.body or message.subject or "") > limit:
-            raise LegacyError("not-acceptable", say("gate.too-long", limit=limit))
+    def _deliver(self, message: Message, means: Meaning, address: Address) -> None:
+        silent = Say not in self.bridge.can(address)
+        if silent and message.body is not None and self.desk is not None and self.desk.words(message, address):
+            return
+        act = self._act(message, means, address)
+        if act is None:
+            return
         if message.type == "groupchat":
             if address.kind != "room" or message.to.resource:
                 raise LegacyError("bad-request", say("room.groupchat"))
-            self.visitor(message.sender).says(message, address)
+            self.visitor(message.sender).says(message, address, act)
         elif address.kind == "room" and not message.to.resource:
             raise LegacyError("not-acceptable", say("room.join"))
         else:
             self._registered(message.sender)
-            if self.durable is not None:
-                self.durable.say(message, address)
+            self._unblocked(message, address)
+            if self.durable is not None and not isinstance(act, SetSubject):
+                self.durable.take(message.sender.partition("/")[0], act)
             else:
-                self.visitor(message.sender).tells(message, address)
+                self.visitor(message.sender).tells(message, address, act)
+
+    def _act(self, message: Message, means: Meaning, address: Address) -> Act | SetSubject | None:
+        """What a message comes to at an address; None: to nothing. LegacyError where its sender has to know."""
+        can, limit = self.bridge.can(address), self.bridge.max_text(address)
+        if not means.grave and message.subject is not None and message.type == "groupchat":  # XEP-0045 8.1
+            if SetSubject not in can:
+                raise LegacyError("service-unavailable", say("gate.nowhere"))
+            if len(message.subject) > limit:
+                raise LegacyError("not-acceptable", say("gate.too-long", limit=limit))
+            return SetSubject(address, message.subject, message.sender, message.id, message)
+        nick = from_resource(message.to.resource) if address.kind == "room" and message.type != "groupchat" else ""
+        wanted = semantics.wanted(message, means, address, nick)
+        user, durable = message.sender.partition("/")[0], self.durable
+        remark = "" if durable is not None and durable.remarks(user) else None
+        act = semantics.at(wanted, can, remark) if wanted is not None else None
+        if isinstance(act, Say | Correct) and len(act.text) > limit:
+            raise LegacyError("not-acceptable", say("gate.too-long", limit=limit))
+        # a durable bridge is asked again when its turn comes: by then the message that this one is about has its ids
+        return wanted if durable is not None and act is not None else act
+
+    def _unblocked(self, message: Message, address: Address) -> None:
+        """LegacyError for words to somebody whom the sender blocks (XEP-0191 3.3)."""
+        if self.desk is not None:
+            user, nick = message.sender.partition("/")[0], message.to.resource
+            person = self.bridge.person(address, from_resource(nick)) if address.kind == "room" else address
+            if self.desk.blocks(user, person):
+                raise LegacyError("not-acceptable", say("block.refused"), type="cancel", specific=BLOCKED)
 
     def _bounced(self, message: Message) -> None:
         """An error came back for something of ours. Never answered."""
@@ -253,7 +310,8 @@ class Wing:
                 self._vanished(presence.sender, presence.to.local)
             return
         if not self.admits(presence.sender):
-            if kind in ("", "subscribe"):
+            # others' plain presence comes with XEP-0356: whoever sent it knows nothing of us
+            if kind == "subscribe" or (kind == "" and presence.muc):
                 self._refuse("presence", presence, self._forbidden(self.bridge.domain))
             return
         self._hear(presence)
@@ -266,8 +324,12 @@ class Wing:
             if kind in ("", "unavailable") and presence.to.local:
                 self._at_room(presence, address)
         except LegacyError as error:
-            if kind == "":
+            if kind in ("", "subscribe"):
                 self._refuse("presence", presence, error)
+            if kind in ("probe", "subscribe"):  # RFC 6121 4.3.2: there is nobody; the server forgets what it asked for
+                nobody = write.spoken(presence.to._replace(resource=""))
+                opening = self.door.opening("presence", nobody, presence.sender, " type='unsubscribed'")
+                self.send(f"{opening}/>")
 
     def caps(self) -> str:
         """The `<c/>` of the gateway's own presence; what its hash stands for is what disco#info of the domain answers."""
@@ -280,6 +342,12 @@ class Wing:
         features = disco.features("service" if root else address.kind, self.bridge.can(address), identity.category)
         own = Identity("gateway", self.bridge.kind, identity.name)
         return disco.Place(identity, features, more=(own,) if root else ())
+
+    def client(self, address: Address) -> disco.Place:
+        """What the one client of a person of ours is: the same for all, so that readers of caps ask but once (XEP-0115)."""
+        kind = "sms" if self.bridge.kind == "sms" else "pc"
+        name = self.bridge.identity(self.bridge.address("")).name
+        return disco.Place(Identity("client", kind, name), disco.features("person", self.bridge.can(address)))
 
     def _at_room(self, presence: Presence, address: Address) -> None:
         if presence.type == "unavailable":
@@ -339,7 +407,9 @@ class Wing:
             visitor = Visitor(user, bridge, self.door, self.ids, self.send, self.send_all)
             if self.desk is not None:
                 visitor.contacts = self.desk.tell
+                visitor.blocks = self.desk.blocks
                 visitor.language = self.desk.language_of
+                visitor.picture = self.desk.picture
             self.visitors[user] = visitor
             if self.paused:
                 visitor.session.pause()

@@ -12,7 +12,8 @@ The gateway plugs itself in through `Seams` and tells the mailbox what happens o
     answered(sender, id)        for every iq of type result or error; True: it was the answer to a fence, nothing else to do
     bounced(sender, id, …)      for every message of type error; True: it may be about a row, the journal decides
     available(user)             a presence or a stanza of the user (bare JID) came, errors and answers excepted; cheap
-    post(user, command)         a Say for this bridge, from a plain-def handler; never raises, never awaits
+    post(user, command)         a letter for this bridge, from a plain-def handler; never raises, never awaits
+    tell_of(user, told)         what became of a message of the user's own
 
 Start order: `await start(bridge)` before the bridge's own start (a mailbox is made before its bridge, which gets it as its
 inlet); `run()` is a task of the caller's for the whole life.
@@ -33,6 +34,7 @@ from transports.mailbox_in import Incoming, Refusal
 from transports.mailbox_out import Outgoing
 from transports.mailbox_seams import FarSide, Limits, Seams
 from transports.store.ids import Ids, is_id
+from transports.xmpp.chat import row_of
 
 if TYPE_CHECKING:
     from transports.store.journal import Journal
@@ -55,6 +57,7 @@ class Mailbox:
         self._incoming = Incoming(journal, seams, self._limits, Ids(clock), clock)
         self._outgoing = Outgoing(journal, seams, self._limits, self._incoming.tell, clock)
         self.accept = self._incoming.accept
+        self.tell_of = self._incoming.tell_of
         self.connected = self._incoming.connected
         self.disconnected = self._incoming.disconnected
         self.answered = self._incoming.answered
@@ -81,9 +84,10 @@ class Mailbox:
 
     def bounced(self, sender: str, id: str, type: str, condition: str, text: str = "") -> bool:
         """A message of type error came from `sender` (any JID), with RFC 6120's error type, condition and words."""
-        if not is_id(id):
+        row = row_of(id)
+        if not is_id(row):
             return False
-        self._incoming.refused(sender, id, Refusal(type, condition, text))
+        self._incoming.refused(sender, row, Refusal(type, condition, text))
         return True
 
     def revived(self, direction: str, user: str, contact: Address) -> None:

@@ -14,11 +14,11 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from transports.errors import ERROR_TYPES, LegacyError
-from transports.events import Address, Said, Say
+from transports.events import Address, Letter, Message, Told
 from transports.mailbox_seams import Limits, Seams, noted, told
 from transports.tasks import Tasks
 from transports.words import say, unpacked
@@ -120,10 +120,19 @@ class Incoming:
             inbox.held.update(await self._journal.held(owner))
         self._flow_all()
 
-    async def accept(self, user: str, fact: Said, key: str) -> bool:
+    async def accept(self, user: str, fact: Message, key: str) -> bool:
         """See ports.Inlet."""
+        return await self._keep(user, fact, key)
+
+    async def tell_of(self, user: str, told: Told) -> None:
+        """What became of a message of the user's own: it goes the way of messages. LegacyError when it cannot be stored."""
+        await self._keep(user, told, None)
+
+    async def _keep(self, user: str, event: Message | Told, key: str | None) -> bool:
         try:
-            future = self._journal.put("in", user, fact, key, self._limits.queue)
+            if not isinstance(event, Told):
+                event = await self._seams.refer(user, event)
+            future = self._journal.put("in", user, event, key, self._limits.queue)
             # Not in this coroutine: the row is to be delivered even if whoever waits here is cancelled.
             future.add_done_callback(self._arrived)
             return await asyncio.shield(future) is not None
@@ -219,6 +228,7 @@ class Incoming:
         row = future.result()
         if row is None:
             return
+        told(self._seams.on_stored, row)
         inbox = self._inboxes.setdefault(row.owner, _Inbox(more=False))
         if inbox.more or inbox.reading or len(inbox.ready) >= self._limits.page:
             inbox.more = True
@@ -263,17 +273,17 @@ class Incoming:
     def _write(self, row: Row) -> bool:
         """Put a row on the stream; False when that has ended."""
         try:
-            if isinstance(row.event, Say):
-                text = self._seams.render_failed(row.owner, row.event, _why(row))
+            if isinstance(row.event, Letter):
+                stanzas: Sequence[str] = (self._seams.render_failed(row.owner, row.event, _why(row)),)
             else:
-                text = self._seams.render(row)
+                stanzas = self._seams.render(row)
         except Exception:
             log.exception("mailbox: message %s cannot be rendered", row.id)
             noted(self._journal.dead(row.id, "internal-server-error: the message cannot be rendered"))
             return True
-        if not self._send(text):
+        if not all(map(self._send, stanzas)):
             return False
-        self._fence.wrote(row.owner, row.id, len(text))
+        self._fence.wrote(row.owner, row.id, sum(map(len, stanzas)))
         self._ask_soon()
         return True
 
@@ -334,13 +344,15 @@ class Incoming:
             self._settling -= 1
         if row is None or row.owner != owner or not (row.state == "taken" or (flying and row.state == "queued")):
             return
-        if self._may_retry(row, refusal):
+        if isinstance(row.event, Told) and not refusal.temporary:
+            await self._journal.taken([id])  # who does not want to know need not
+        elif self._may_retry(row, refusal):
             await self._hold(row, refusal)
         else:
             error = LegacyError(_known(refusal.condition), refusal.text, certain=row.state != "taken")
             await self._journal.dead(id, f"{error.condition}: {refusal.text}"[:500])
             log.info("mailbox: message %s was refused: %s", id, error.condition)
-            if isinstance(row.event, Said):
+            if row.event is not None and not isinstance(row.event, Letter):
                 told(self._seams.on_refused, owner, row.event, error)
         self._flow(owner)
 

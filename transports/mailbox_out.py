@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 from weakref import WeakValueDictionary
 
 from transports.errors import LegacyError
-from transports.events import Address, Say
+from transports.events import Address, Correct, Letter, Say
 from transports.mailbox_seams import FarSide, Limits, Seams, told
 from transports.tasks import Tasks
 from transports.words import packed, say
@@ -64,7 +64,7 @@ class Outgoing:
         for lane in await self._journal.lanes():
             self._wake(lane)
 
-    def post(self, user: str, command: Say) -> None:
+    def post(self, user: str, command: Letter) -> None:
         """Store a command, then send it. Never raises: its sender is told of failure."""
 
         def stored(future: asyncio.Future[Row | None]) -> None:
@@ -93,7 +93,7 @@ class Outgoing:
                 task.cancel()
         await self._tasks.end(within)
 
-    def _refuse(self, user: str, command: Say, error: BaseException) -> None:
+    def _refuse(self, user: str, command: Letter, error: BaseException) -> None:
         """It could not even be stored."""
         self._seams.send_xmpp(self._seams.render_failed(user, command, _store_error(error)))
 
@@ -133,13 +133,17 @@ class Outgoing:
         return True
 
     async def _hand_over(self, row: Row) -> None:
-        if not isinstance(row.event, Say):
+        if not isinstance(row.event, Letter):
             await self._journal.dead(row.id, "internal-server-error: the row cannot be read")
             return
-        command = row.event._replace(id=row.id)
         ids: Sequence[str] | None = None
         known = row.state == "queued"
         try:
+            resolved = await self._seams.resolve(row.owner, row.event)
+            if resolved is None:
+                await self._journal.done(row.id, ())
+                return
+            command = resolved._replace(id=row.id)
             if not known:
                 ids = await self._ask_bridge(self._bridge.find(row.owner, command))
             if ids is None:
@@ -149,8 +153,8 @@ class Outgoing:
         except LegacyError as error:
             await self._failed(row, error, looked_up=not known)
             return
-        await self._journal.done(row.id, ids)
         told(self._seams.on_sent, row.owner, row.event, ids)
+        await self._journal.done(row.id, ids)
 
     async def _failed(self, row: Row, error: LegacyError, looked_up: bool) -> None:
         now = self._clock()
@@ -186,9 +190,10 @@ class Outgoing:
 _UNIQUE: Final = 16
 
 
-def _key(command: Say) -> str | None:
+def _key(command: Letter) -> str | None:
     """What a client that sends a message again (it saw the stream break) sends the same; None: cannot be told."""
-    return f"{command.by}\n{command.id}\n{command.text}" if len(command.id) >= _UNIQUE else None
+    words = command.text if isinstance(command, Say | Correct) else " ".join((type(command).__name__, *command.of))
+    return f"{command.by}\n{command.id}\n{words}" if len(command.id) >= _UNIQUE else None
 
 
 def _backoff(retry_after: float, attempts: int) -> float:

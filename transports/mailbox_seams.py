@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from transports.errors import LegacyError
-from transports.events import Said, Say
+from transports.events import Letter, Message
 from transports.xmpp.fence import Ping
 
 if TYPE_CHECKING:
@@ -16,16 +16,18 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+E = TypeVar("E")
+
 
 class FarSide(Protocol):
     """The part of a durable bridge that the mailbox uses. `command.id` is the journal row's id: unique, ours, the same at
     every attempt, so it may serve as the far side's idempotency key."""
 
-    async def send(self, user: str, command: Say) -> Sequence[str]:
+    async def send(self, user: str, command: Letter) -> Sequence[str]:
         """Hand a message on; the far side's ids. LegacyError: `certain` False means that it may have arrived."""
         ...
 
-    async def find(self, user: str, command: Say) -> Sequence[str] | None:
+    async def find(self, user: str, command: Letter) -> Sequence[str] | None:
         """Look up a message whose outcome is unknown (crash, timeout, uncertain error).
 
         Its ids when the far side has it; None when it certainly has not, or when a repeat does no harm: it is sent again.
@@ -34,23 +36,40 @@ class FarSide(Protocol):
         ...
 
 
+async def _as_it_is(_user: str, event: E) -> E:
+    return event
+
+
+def _unheard(_row: Row) -> None:
+    """Nobody wants to know."""
+
+
 class Seams(NamedTuple):
     """The gateway's side of a mailbox. All are plain functions; what they raise is logged and contained."""
 
     #: Write stanza text to the bridge's component stream; False when the stream is down.
     send_xmpp: Callable[[str], bool]
-    #: The stanza of an incoming row (`row.event` is a Said): `id` must be row.id, `to` the owner (any of its JIDs). What
-    #: it raises makes the row a dead letter; text that the stream would not carry whole must raise.
-    render: Callable[[Row], str]
+    #: The stanzas of an incoming row, in order, none if there is nothing to write: `id` of each must be row.id or one that
+    #: `chat.row_of` leads back to it, `to` the owner (any of its JIDs). What it raises makes the row a dead letter; text that
+    #: the stream would not carry whole must raise.
+    render: Callable[[Row], Sequence[str]]
     #: The XEP-0199 iq of type get, from the bridge's domain.
     render_ping: Callable[[Ping], str]
-    #: The far side has a Say, under these ids: (user, the command as posted, ids).
-    on_sent: Callable[[str, Say, Sequence[str]], None]
-    #: The error stanza to who sent a Say that was given up: (user, the command as posted, error). Written through
+    #: The far side has a letter, under these ids: (user, the command as posted, ids). Said before the row is done; when a
+    #: crash or the store comes between, it is said again.
+    on_sent: Callable[[str, Letter, Sequence[str]], None]
+    #: The error stanza to who sent a letter that was given up: (user, the command as posted, error). Written through
     #: send_xmpp and fenced like a message, so that a crash does not swallow it; it may be written more than once.
-    render_failed: Callable[[str, Say, LegacyError], str]
-    #: A Said was refused for good by the user's server: (user, fact, error). The far side is told where it can be.
-    on_refused: Callable[[str, Said, LegacyError], None]
+    render_failed: Callable[[str, Letter, LegacyError], str]
+    #: A message was refused for good by the user's server: (user, fact, error). The far side is told where it can be.
+    on_refused: Callable[[str, Message, LegacyError], None]
+    #: What a letter comes to when its turn has come, its references as the far side knows them; None: to nothing, it is
+    #: done. LegacyError: it is given up, or tried again. Other errors: the store is away, the lane waits.
+    resolve: Callable[[str, Letter], Awaitable[Letter | None]] = _as_it_is
+    #: A message with its references as ids of stanzas, before it gets its row.
+    refer: Callable[[str, Message], Awaitable[Message]] = _as_it_is
+    #: An incoming row is on disk.
+    on_stored: Callable[[Row], None] = _unheard
 
 
 class Limits(NamedTuple):

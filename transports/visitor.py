@@ -16,6 +16,7 @@ from transports.errors import LegacyError
 from transports.events import (
     Address,
     Changed,
+    Command,
     ContactFact,
     Corrected,
     Delivered,
@@ -34,6 +35,7 @@ from transports.events import (
     Left,
     Notice,
     Reacted,
+    Read,
     Refused,
     Rename,
     Renamed,
@@ -44,8 +46,8 @@ from transports.events import (
     Say,
     Seen,
     Sent,
-    SetSubject,
     SubjectSet,
+    Type,
     Typing,
     Undelivered,
     Up,
@@ -101,6 +103,15 @@ def _nobody(user: str, fact: ContactFact) -> None:
     """Where facts of contacts go while nobody keeps them."""
 
 
+def _no_one(user: str, address: Address) -> bool:
+    """Whom users block while nobody keeps that."""
+    return False
+
+
+def _nothing_to_see(user: str, room: Address, client: Client) -> None:
+    """Pictures of rooms while nobody has them."""
+
+
 def _unknown(user: str) -> str:
     """The language of users while nobody has heard them."""
     return ""
@@ -111,12 +122,14 @@ class Visitor:
 
     __slots__ = (
         "allowance",
+        "blocks",
         "bridge",
         "contacts",
         "counted",
         "door",
         "language",
         "names",
+        "picture",
         "rooms",
         "routes",
         "send",
@@ -142,10 +155,14 @@ class Visitor:
         self.send_all = send_all
         self.allowance = BURST
         self.counted = time.monotonic()
+        #: Shows a room's picture to a client that has come in.
+        self.picture: Callable[[str, Address, Client], None] = _nothing_to_see
         #: What is known of a user's language: the desk's.
         self.language: Callable[[str], str] = _unknown
         #: Who keeps contacts and their presence: the desk.
         self.contacts: Callable[[str, ContactFact], None] = _nobody
+        #: Whom the user blocks: the desk knows.
+        self.blocks: Callable[[str, Address], bool] = _no_one
         self.rooms: dict[Address, Room] = {}
         self.routes: dict[Address, Route] = {}
         self.session: Session = bridge.open(user, self)
@@ -189,7 +206,10 @@ class Visitor:
         if room is None:
             room = self.rooms[address] = Room(self.names, self.send, self.send_all)
         to = presence.to
-        room.admit(Client(self.door, to.bare, presence.sender, to.resource, presence.history, presence.id))
+        client = Client(self.door, to.bare, presence.sender, to.resource, presence.history, presence.id)
+        room.admit(client)
+        if room.inside:
+            self.picture(self.user, address, client)
         if not room.inside:
             self.session.do(Join(address, nick, presence.sender, presence.password))
         elif inside and nick != room.nick:
@@ -228,20 +248,25 @@ class Visitor:
         if room is not None and room.forget(sender):
             self._close_if_empty(address, room)
 
-    def says(self, message: Message, address: Address) -> None:
-        """A groupchat message with a body, or with a subject alone (XEP-0045 8.1)."""
+    def says(self, message: Message, address: Address, command: Command | None = None) -> None:
+        """A groupchat message, as the command that it comes to; without one it is plain words."""
         room = self.rooms.get(address)
         if room is None or message.sender not in room.clients:
-            self.refuse("message", message, LegacyError("not-acceptable", say("room.not-in"), type="cancel"))
-        elif message.body is not None:
+            if not isinstance(command, Type | Read):
+                self.refuse("message", message, LegacyError("not-acceptable", say("room.not-in"), type="cancel"))
+        elif command is not None:
+            self.session.do(command)
+        else:
             fields = (address, "", message.body, message.sender, message.id, message, None)
             self.session.do(tuple.__new__(Say, fields))  # as in `read.message`
-        elif message.subject is not None:
-            self.session.do(SetSubject(address, message.subject, message.sender, message.id, message))
 
-    def tells(self, message: Message, address: Address) -> None:
-        """A message to a person, or to an occupant of a room (XEP-0045 7.5)."""
-        nick = ""
+    def tells(self, message: Message, address: Address, command: Command) -> None:
+        """A message to a person, or to an occupant of a room (XEP-0045 7.5), as the command that it comes to."""
+        if isinstance(command, Type | Read):
+            room = self.rooms.get(address)
+            if address.kind != "room" or (room is not None and message.sender in room.clients):
+                self.session.do(command)
+            return
         if address.kind == "room":
             room = self.rooms.get(address)
             nick = from_resource(message.to.resource)
@@ -254,7 +279,7 @@ class Visitor:
             self.routes[self.bridge.person(address, nick)] = Route(message.sender, message.to.bare, nick)
         else:
             self.routes.pop(address, None)
-        self.session.do(Say(address, nick, message.body or "", message.sender, message.id, message))
+        self.session.do(command)
 
     def refuse(self, tag: str, stanza: Message | Presence, error: LegacyError) -> None:
         self.send(write.refusal(self.door, tag, stanza, error, stanza.language or self.language(self.user)))
@@ -285,7 +310,9 @@ class Visitor:
         self._from_person(fact.where, styled(fact), fact.when)
 
     def _from_person(self, person: Address, text: str, when: float | None = None) -> None:
-        """From the person's own address, or from the occupant's that the user last wrote to."""
+        """From the person's own address, or from the occupant's that the user last wrote to; nothing of whom the user blocks."""
+        if self.blocks(self.user, person):
+            return
         more = write.delay(when, self.jid(person)) if when is not None else ""
         route = self._route(person)
         if route is not None:
@@ -325,7 +352,10 @@ class Visitor:
         if room is None:
             self.session.do(Leave(fact.room))
         else:
+            waiting = list(room.waiting.values())
             room.entered(fact)
+            for client in waiting:
+                self.picture(self.user, fact.room, client)
 
     def _same_room(self, fact: SameRoom) -> None:
         alias = self.rooms.get(fact.alias)
@@ -403,7 +433,10 @@ class Visitor:
 
     def _invited(self, fact: Invited) -> None:
         room = self.jid(fact.room)
-        inviter = self.jid(self.bridge.person(fact.room, fact.nick)) if fact.nick else room
+        person = self.bridge.person(fact.room, fact.nick) if fact.nick else fact.room
+        if self.blocks(self.user, person):
+            return
+        inviter = self.jid(person)
         self.send(write.invitation(self.door, room, self.user, inviter, self._worded(fact.reason)))
 
     def _up(self, fact: Up) -> None:

@@ -126,6 +126,12 @@ class Links:
         """The stanza that a message of the far side is; of several the first, which corrections and reactions refer to."""
         return self._first(user, address, _COLUMNS.far_id == storable(far_id), _COLUMNS.far_id != "")
 
+    def stanzas(self, user: str, address: Address, far_id: str) -> Future[tuple[str, ...]]:
+        """All stanzas that a message from the far side was, in order; () when that is not known."""
+        where = (*self._where(user, address), _COLUMNS.direction == "in", _COLUMNS.far_id == storable(far_id))
+        query = sa.select(_COLUMNS.xmpp_id).where(*where, _COLUMNS.far_id != "").order_by(_COLUMNS.seq).limit(MOST_IDS)
+        return self._database.run(lambda connection: tuple(connection.execute(query).scalars()))
+
     def known(self, user: str, address: Address, xmpp_id: str) -> Future[Link | None]:
         """What is known of a stanza, with the first of its far ids."""
         return self._first(user, address, _COLUMNS.xmpp_id == storable(xmpp_id))

@@ -78,6 +78,16 @@ class Meaning(NamedTuple):
     thread: str = ""
     copy: bool = False
 
+    @property
+    def grave(self) -> bool:
+        """Its sender has to know if it goes nowhere; who only types or reads has not."""
+        return self.text is not None or bool(self.retract or self.reacts or self.files)
+
+    @property
+    def empty(self) -> bool:
+        """It says nothing to anybody."""
+        return self.copy or not (self.grave or self.state or self.displayed)
+
 
 def meaning(message: Message) -> Meaning:
     """What a message means."""

@@ -15,6 +15,7 @@ from typing import Final, Protocol
 from transports.events import NO_RANK, Entered, Joined, Left, Rank, Renamed, RoleSet, Said, Subject
 from transports.xmpp import write, xml
 from transports.xmpp.address import to_resource
+from transports.xmpp.meaning import echo
 from transports.xmpp.read import Message
 
 #: Messages that wait for the end of a join, and their characters; more are dropped, oldest first (a server that never ends
@@ -282,7 +283,8 @@ class Room:
             origin = f"<origin-id xmlns='urn:xmpp:sid:0'{same}/>" if same else ""
         text = sent.body or ""
         body = write.body(text, 50_000) if len(text) > 5_000 else f"<body>{xml.text(text)}</body>"
-        start = f"{self.own}'{named}>{body}{origin}"
+        more = echo(sent.rich) if sent.rich is not None else ""
+        start = f"{self.own}'{named}>{body}{origin}{more}"
         end = f"{self.names.stanza()}{self.own_end}"
         for client in self.clients.values():
             self.send(f"{client.message}{start}{client.by}{end}")
