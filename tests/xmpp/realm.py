@@ -127,7 +127,9 @@ class Realm(House):
         return None
 
     def result(self, iq: ET.Element, payload: str = "", sender: str = "") -> None:
-        self.stanza(f"<iq type='result' id='{iq.get('id')}' from='{sender or iq.get('to')}' to='{DOMAIN}'>{payload}</iq>")
+        self.stanza(
+            f"<iq type='result' id='{iq.get('id')}' from='{sender or iq.get('to')}' to='{DOMAIN}'>{payload}</iq>"
+        )
 
     def error(self, iq: ET.Element, condition: str, sender: str = "") -> None:
         error = f"<error type='wait'><{condition} xmlns='{STANZAS}'/></error>"

@@ -77,7 +77,10 @@ ADVERTS = {
         "<perm/><perm access='iq'><namespace/><namespace ns='' type='set'/><namespace ns='x' type='none'/></perm></privilege>",
         Grants(2),
     ),
-    "another version": ("<privilege xmlns='urn:xmpp:privilege:3'><perm access='roster' type='both'/></privilege>", None),
+    "another version": (
+        "<privilege xmlns='urn:xmpp:privilege:3'><perm access='roster' type='both'/></privilege>",
+        None,
+    ),
     "no advert": ("<body>privilege</body>", None),
 }
 
@@ -111,7 +114,9 @@ def test_a_grant_is_for_the_users_of_the_server_that_gave_it() -> None:
     assert house.out == []
 
 
-@pytest.mark.parametrize("sender", [ADA, DESK, f"{SERVER}/x", "evil.net", "mallory@evil.net", f"upload.{SERVER}", DOMAIN])
+@pytest.mark.parametrize(
+    "sender", [ADA, DESK, f"{SERVER}/x", "evil.net", "mallory@evil.net", f"upload.{SERVER}", DOMAIN]
+)
 def test_only_a_server_whose_users_may_use_the_gateway_grants_anything(sender: str) -> None:
     house = Realm()
     house.advert("roster=both", "message=outgoing", sender=sender)
@@ -145,10 +150,14 @@ def test_servers_are_bounded_where_everybody_may_come(monkeypatch: pytest.Monkey
     house = Realm("*")
     for number in range(5):
         house.advert("roster=both", sender=f"s{number}.example")
-    assert [house.desk.privilege.grants(f"x@s{number}.example").roster for number in range(5)] == ["both"] * 3 + [""] * 2
+    assert [house.desk.privilege.grants(f"x@s{number}.example").roster for number in range(5)] == ["both"] * 3 + [
+        ""
+    ] * 2
 
 
-def test_the_log_says_once_per_stream_what_is_granted_and_what_more_would_give(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_log_says_once_per_stream_what_is_granted_and_what_more_would_give(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     caplog.set_level(logging.INFO)
     house = Realm()
     for _ in range(3):
@@ -298,7 +307,9 @@ def test_a_message_goes_out_as_the_user_and_its_echo_is_nobodys_words(version: i
     assert [child.tag for child in sent] == [f"{{urn:xmpp:privilege:{version}}}privilege"]
     assert [child.tag for child in sent[0]] == ["{urn:xmpp:forward:0}forwarded"]
     assert house.desk.privilege.own("x1") and not house.desk.privilege.own("x2")
-    house.stanza(f"<message from='{ADA}' to='{BOB}' id='x1' type='chat'><body>I said this on my telephone</body></message>")
+    house.stanza(
+        f"<message from='{ADA}' to='{BOB}' id='x1' type='chat'><body>I said this on my telephone</body></message>"
+    )
     assert house.took() == [] and house.out == []
 
 
@@ -359,8 +370,8 @@ async def done(house: Realm, work: object) -> object:
 async def test_a_roster_is_read_and_written() -> None:
     house = Realm()
     rosters = house.desk.privilege
-    await done(house, rosters.place(ADA, Item(BOB, "Bob <b@x> & \"co\"", ("A&B", "Far"), "both")))
-    assert await done(house, rosters.roster(ADA)) == {BOB: Item(BOB, "Bob <b@x> & \"co\"", ("A&B", "Far"), "both")}
+    await done(house, rosters.place(ADA, Item(BOB, 'Bob <b@x> & "co"', ("A&B", "Far"), "both")))
+    assert await done(house, rosters.roster(ADA)) == {BOB: Item(BOB, 'Bob <b@x> & "co"', ("A&B", "Far"), "both")}
     await done(house, rosters.remove(ADA, BOB))
     assert await done(house, rosters.roster(ADA)) == {}
     with pytest.raises(LegacyError, match="item-not-found"):

@@ -32,8 +32,8 @@ class Questions:
     def __init__(
         self,
         ask: Callable[[str, Address], bool],
-        clock: Callable[[], float] = time.monotonic,
-        later: Callable[[float, Callable[[], None]], None] = later,
+        clock: Callable[[], float],
+        later: Callable[[float, Callable[[], None]], None],
     ) -> None:
         self._ask = ask
         self._clock = clock

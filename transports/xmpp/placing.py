@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections import deque
 from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -24,7 +23,7 @@ from transports.log import kv
 from transports.words import in_language, say
 from transports.xmpp import xml
 from transports.xmpp.clients import Clients
-from transports.xmpp.pacing import Crowd, Questions, later
+from transports.xmpp.pacing import Crowd, Questions
 from transports.xmpp.privilege import Item, fitting
 
 if TYPE_CHECKING:
@@ -51,8 +50,8 @@ class Placing:
         clients: Clients,
         crowd: Crowd,
         appear: Callable[[str, Address], None],
-        clock: Callable[[], float] = time.monotonic,
-        later: Callable[[float, Callable[[], None]], None] = later,
+        clock: Callable[[], float],
+        later: Callable[[float, Callable[[], None]], None],
     ) -> None:
         self.desk = desk
         self.clients = clients
@@ -328,6 +327,9 @@ class Placing:
             self.desk.send(f"{self._opening(user, row.address, kind)}/>")
 
     async def _remove(self, user: str, row: Contact) -> None:
+        now = self.desk.contacts.get(user, row.address)
+        if now is not None and not now.blocked:
+            return  # it is back, and what puts it there finds the item
         try:
             await self.desk.privilege.remove(user, self.desk.roster.jid(row.address))
         except LegacyError as error:

@@ -6,6 +6,7 @@ RFC 6121 3 and 4, XEP-0100. What stands in rosters, and how it comes there, is `
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Final
@@ -17,10 +18,9 @@ from transports.events import Address, Changed, ContactFact, Forgotten, Known, S
 from transports.gateway import Service, Wing
 from transports.log import kv
 from transports.words import in_language, say
-from transports.xmpp import disco, xml
+from transports.xmpp import disco, pacing, xml
 from transports.xmpp.address import JidError, jid_of, parse, to_resource
 from transports.xmpp.clients import Clients
-from transports.xmpp.pacing import Crowd
 from transports.xmpp.placing import Placing
 from transports.xmpp.privilege import ROSTER, fitting, items_of
 from transports.xmpp.read import Iq, Presence
@@ -40,12 +40,19 @@ _SLICE: Final = 50
 
 
 class Roster:
-    def __init__(self, desk: Desk) -> None:
+    """`clock` and `later` are the loop's."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        clock: Callable[[], float] = time.monotonic,
+        later: Callable[[float, Callable[[], None]], None] = pacing.later,
+    ) -> None:
         self.desk = desk
         self.table: Mapping[tuple[str, str], Service] = {("set", f"{{{ROSTER}}}query"): self.pushed}
         self.clients = Clients(desk)
-        self.crowd = Crowd(lambda: desk.wing.paused)
-        self.placing = Placing(desk, self.clients, self.crowd, self._appear)
+        self.crowd = pacing.Crowd(lambda: desk.wing.paused)
+        self.placing = Placing(desk, self.clients, self.crowd, self._appear, clock, later)
         self._resource = to_resource(desk.bridge.kind)
         self._turn = 0
 
