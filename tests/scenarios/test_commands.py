@@ -13,8 +13,8 @@ NETWORK = room("")
 SESSION = "iq/error/commands:bad-sessionid"
 
 
-async def execute(client: Client, node: str, to: str = DOMAIN, id: str = "", inner: str = "") -> Stanza:
-    session = f" sessionid='{id}'" if id else ""
+async def execute(client: Client, node: str, to: str = DOMAIN, id: str = "", inner: str = "", action: str = "execute") -> Stanza:
+    session = f" action='{action}' sessionid='{id}'" if id else ""
     return await client.iq(
         f"<iq type='set' to='{to}'><command xmlns='{NS['commands']}' node='{node}'{session}>{inner}</command></iq>"
     )
@@ -55,10 +55,8 @@ async def test_a_form_belongs_to_the_client_that_asked_for_it(house: House) -> N
     again = command(await execute(house.alice, "preferences", id=id, inner=form))
     assert (again.get("sessionid"), again.get("status")) == (id, "executing")
     assert "⚠" in (again.findtext("data:x/data:field[@var='language']/data:desc", namespaces=NS) or "")
-    answer = await house.alice.iq(
-        f"<iq type='set' to='{DOMAIN}'><command xmlns='{NS['commands']}' node='preferences' sessionid='{id}' action='cancel'/></iq>"
-    )
-    assert command(answer).get("status") == "canceled"
+    over = command(await execute(house.alice, "preferences", id=id, action="cancel"))
+    assert over.get("status") == "canceled"
 
 
 async def test_a_chat_goes_on_at_the_other_client(house: House) -> None:
@@ -86,12 +84,12 @@ async def test_somebody_greedy_takes_nothing_from_others(house: House, way: str)
         "forms": f"<iq type='set' to='{DOMAIN}' id='f'><command xmlns='{NS['commands']}' node='preferences'/></iq>",
         "chat": f"<message to='{DOMAIN}' type='chat' id='f'><body>preferences</body></message>",
     }[way]
-    asked = command(await execute(house.alice, "preferences"))
+    id = command(await execute(house.alice, "preferences")).get("sessionid", "")
     for _ in range(300):
         await house.bob.send(flood)
     async with asyncio.timeout(5):
         assert "networks" in await chat(house.alice, "help")
-        again = command(await execute(house.alice, "preferences", id=asked.get("sessionid", ""), inner="<x xmlns='jabber:x:data'/>"))
+        again = command(await execute(house.alice, "preferences", id=id, inner="<x xmlns='jabber:x:data'/>"))
     assert again.get("status") == "completed"
     await house.bob.barrier()
     assert not house.bob.closed
