@@ -28,9 +28,14 @@ disable_sasl_mechanisms: ["X-OAUTH2"]
 acl:
   gateway:
     server: [%(servers)s]
+  local:
+    user_regexp: ""
 access_rules:
   gateway_rule:
     allow: gateway
+  upload_rule:
+    - allow: local
+    - allow: gateway
 shaper_rules:
   max_user_sessions: 100
   max_user_offline_messages: 1000000
@@ -54,7 +59,7 @@ modules:
   mod_caps: {}
   mod_carboncopy: {}
   mod_disco: {}
-  mod_http_upload: {host: %(upload)s, put_url: "http://127.0.0.1:%(http_port)d/upload", docroot: %(docroot)s}
+  mod_http_upload: {host: %(upload)s, access: upload_rule, put_url: "http://127.0.0.1:%(http_port)d/upload", docroot: %(docroot)s}
   mod_mam: {default: always}
   mod_muc: {host: %(rooms)s, default_room_options: {mam: true}}
   mod_offline: {access_max_user_messages: max_user_offline_messages}

@@ -205,7 +205,8 @@ class Server:
         await self.stop()
         await self.start()
 
-    async def _spawn(self) -> asyncio.subprocess.Process:
+    async def _spawn(self, command: Sequence[str] = ()) -> asyncio.subprocess.Process:
+        """Run the command, or another one in the same way."""
         argv = [program("setpriv", "util-linux"), "--pdeathsig", "KILL"]
         environment = {
             **os.environ,
@@ -221,7 +222,7 @@ class Server:
         environment |= self.environment()
         with _append(self.output) as output:
             return await asyncio.create_subprocess_exec(
-                *argv, "--", *self.command(), cwd=self.dir, env=environment,
+                *argv, "--", *(command or self.command()), cwd=self.dir, env=environment,
                 stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output, process_group=0,
             )  # fmt: skip
 

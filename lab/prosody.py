@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+from lab import certificate
 from lab.domain import ACCOUNTS, COMPONENTS, DOMAIN, ROOMS, UPLOAD, XmppServer
 from lab.process import LabError, PortTaken, free_ports, program
 
@@ -47,8 +48,8 @@ authentication = "internal_plain"
 storage = "internal"
 c2s_require_encryption = false
 allow_unencrypted_plain_auth = true
-modules_disabled = { "s2s", "tls" }
-modules_enabled = {
+%(tls)s
+modules_enabled = {%(tls_module)s
   "roster", "saslauth", "disco", "ping", "time", "version", "uptime", "register",
   "pep", "carbons", "mam", "blocklist", "bookmarks", "vcard4", "vcard_legacy",
   "smacks", "csi_simple", "offline", "server_contact_info", "privilege",
@@ -87,6 +88,10 @@ Component %(upload)s "http_file_share"
   http_file_share_access = { %(hosts)s }
 """
 
+TLS = """\
+modules_disabled = { "s2s" }
+ssl = { certificate = base .. "/tls/server.pem"; key = base .. "/tls/server.key" }"""
+
 COMPONENT = """
 Component %s
   component_secret = %s
@@ -98,7 +103,8 @@ class Prosody(XmppServer):
     """async with Prosody(directory) as prosody: prosody.c2s_port, prosody.component_port, prosody.http_port
 
     www         directory served at / (readable by everybody); default: an empty one
-    upload      whether upload.localhost (XEP-0363) is there
+    upload      whether upload.localhost (XEP-0363) is there; "users": for users alone, components get no slots there
+    tls         clients may use STARTTLS, with a certificate of the lab's authority: `certificate.ca`
     log_level   "debug", "info", "warn" or "error"
     """
 
@@ -111,10 +117,13 @@ class Prosody(XmppServer):
         accounts: Mapping[str, str] = ACCOUNTS,
         *,
         www: Path | None = None,
-        upload: bool = True,
+        upload: bool | str = True,
+        tls: bool = False,
         log_level: str = "info",
     ) -> None:
         super().__init__(directory, components, accounts, log_level=log_level)
+        self.tls = tls
+        self.certificate: certificate.Certificate | None = None
         self.www = Path(www).resolve() if www else self.dir / "www"
         self.upload = upload
 
@@ -123,6 +132,8 @@ class Prosody(XmppServer):
         for name in ("data", "certs"):
             (self.dir / name).mkdir(exist_ok=True)
         self.www.mkdir(parents=True, exist_ok=True)
+        if self.tls:
+            self.certificate = certificate.make(self.dir / "tls")
         (self.dir / "prosody.cfg.lua").write_text(self.configuration(), encoding="utf-8")
         for name, password in self.accounts.items():
             self.add_account(name, password)
@@ -130,6 +141,8 @@ class Prosody(XmppServer):
     def configuration(self) -> str:
         """The text of prosody.cfg.lua; no path of the directory is in it but `www` where that is given."""
         values = {
+            "tls": TLS if self.tls else 'modules_disabled = { "s2s", "tls" }',
+            "tls_module": ' "tls",' if self.tls else "",
             "plugin_paths": ", ".join(map(_lua, plugin_paths())),
             "log_level": _lua(self.log_level),
             "c2s_port": self.c2s_port,
@@ -141,7 +154,7 @@ class Prosody(XmppServer):
             "www": _lua(str(self.www)),
             "privileged": "; ".join(f"[{_lua(domain)}] = may" for domain in self.components),
             "items": ", ".join(f"{{ {_lua(name)}, {_lua(text)} }}" for name, text in self._items().items()),
-            "hosts": ", ".join(map(_lua, [DOMAIN, *self.components])),
+            "hosts": ", ".join(map(_lua, [DOMAIN, *(self.components if self.upload is True else ())])),
         }
         text = TEMPLATE + (UPLOADS if self.upload else "")
         return text % values + "".join(COMPONENT % (_lua(d), _lua(s)) for d, s in self.components.items())

@@ -10,11 +10,14 @@ from lab.process import HOST
 
 
 class Tap:
-    """async with Tap(server.component_port) as tap: tap.port, tap.to_server, tap.from_server, tap.connections"""
+    """async with Tap(server.component_port) as tap: tap.port, tap.to_server, tap.from_server, tap.connections
 
-    def __init__(self, port: int) -> None:
+    at  the port to listen on; 0: any
+    """
+
+    def __init__(self, port: int, at: int = 0) -> None:
         self.target = port
-        self.port = 0
+        self.port = at
         self.to_server = bytearray()
         self.from_server = bytearray()
         self.connections = 0
@@ -22,7 +25,7 @@ class Tap:
         self._pumps: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._connected, HOST, 0)
+        self._server = await asyncio.start_server(self._connected, HOST, self.port)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 

@@ -26,7 +26,7 @@ from transports.describe import (
     Wrong,
 )
 from transports.errors import LegacyError
-from transports.events import Address, Correct, Known, Letter, Said, Say
+from transports.events import Address, Attach, Correct, File, Known, Letter, More, Said, Say
 from transports.ports import DurableBridge, Identity, Services
 
 DURABLE = True
@@ -49,6 +49,7 @@ class Echo(DurableBridge):
         self.domain = domain
         self.inlet = services.inlet
         self.accounts = services.accounts
+        self.files = services.files
 
     # What people read and fill in: registration, preferences, commands, the prompt for a new contact ------------------
 
@@ -92,7 +93,7 @@ class Echo(DurableBridge):
             raise LegacyError("not-acceptable", str(error)) from error
 
     def can(self, address: Address) -> frozenset[type]:
-        return frozenset({Say, Correct}) if address.kind == "person" else frozenset()
+        return frozenset({Say, Correct, Attach}) if address.kind == "person" else frozenset()
 
     def identity(self, address: Address) -> Identity:
         return Identity("gateway", self.kind, "Echo") if address == SERVICE else Identity("account", "any", address.name)
@@ -111,8 +112,15 @@ class Echo(DurableBridge):
             if command.text == "hush":
                 raise LegacyError("not-acceptable", "The echo does not answer to that.")
             text = " ".join([command.text] * int(str(self.accounts.preference(user, "times"))))
-            await self.inlet.accept(user, Said(command.to, command.to.name, text, key=command.id), command.id)
+            files = [await self.back(user, file) for file in command.more.files] if command.more is not None else []
+            more = More(files) if files else None
+            await self.inlet.accept(user, Said(command.to, command.to.name, text, key=command.id, more=more), command.id)
         return [command.id]
+
+    async def back(self, user: str, file: File) -> File:
+        """The bytes come from the user's upload service, and go where the user's client can have them, with all guards."""
+        known, data = await self.files.fetch(user, file)
+        return await self.files.share(user, data, known.name, known.type)
 
     async def find(self, user: str, command: Letter) -> Sequence[str] | None:
         return None  # to send it once more does no harm
