@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from tests.far import DOMAIN, House
 from transports import catalogs
 from transports.catalogs import parse, placeholders
+from transports.describe import Wrong
 from transports.english import ENGLISH
 from transports.errors import LegacyError
 from transports.events import (
@@ -109,6 +110,34 @@ def test_errors_and_notices_have_no_words_of_their_own() -> None:
         if len(call.args) > 1 and literal(call.args[1], tree)
     ]
     assert wrong == []
+
+
+#: What a bridge or the house describes itself with for people.
+DESCRIBED = {"AdHoc", "Done", "Field", "Form", "Invited", "Prompt", "Registration", "Seen", "Status", "Wrong"}
+
+
+def test_descriptions_have_no_words_of_their_own() -> None:
+    """A literal with a capital letter or between spaces is for people; names of fields and nodes are neither."""
+    wrong = [
+        f"{name}:{call.lineno} {words.value}"
+        for name, tree in SOURCES.items()
+        if not name.startswith("config")  # pydantic's Field
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in DESCRIBED
+        for argument in (*call.args, *(keyword.value for keyword in call.keywords))
+        for words in ast.walk(argument)
+        if isinstance(words, ast.Constant) and isinstance(words.value, str)
+        if words.value[:1].isupper() or " " in words.value.strip(", ")
+    ]
+    assert wrong == []
+
+
+def test_faults_of_a_form_are_one_text_in_every_language() -> None:
+    several = Wrong({"a": say("form.required"), "b": "too long", "c": say("gate.busy")})
+    assert several.text == f"{ENGLISH['form.required']} too long {ENGLISH['gate.busy']}"
+    assert in_language(several.text, "de").startswith(in_language(say("form.required"), "de") + " too long ")
+    assert in_language(Wrong({"a": say("form.required")}).text, "de") == in_language(say("form.required"), "de")
+    assert Wrong({}).text == ""
 
 
 # English and German -----------------------------------------------------------------------------------------------------

@@ -7,10 +7,12 @@ A complete description fits on one screen; docs/writing-a-bridge.md shows one.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import reduce
 from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
 
 from transports.errors import LegacyError
 from transports.events import Address, Kind
+from transports.words import say
 
 #: What a field holds: a text, a switch, or several texts.
 Value: TypeAlias = str | bool | tuple[str, ...]
@@ -59,7 +61,8 @@ class Wrong(LegacyError):
     __slots__ = ("fields",)
 
     def __init__(self, fields: Mapping[str, str], condition: str = "not-acceptable") -> None:
-        super().__init__(condition, " ".join(fields.values()))
+        words = list(fields.values()) or [""]
+        super().__init__(condition, reduce(lambda one, other: say("form.both", one=one, other=other), words))
         self.fields = fields
 
 

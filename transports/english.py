@@ -119,6 +119,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     "files.unreachable": "{host} cannot be reached, or broke off.",
     "files.upload-refused": "The upload service did not take the file (HTTP status {status}).",
     # forms
+    "form.both": "{one} {other}",
     "form.choice": "This is none of the choices.",
     "form.huge": "That is more than fits in a form.",
     "form.jid": "This is no address like somebody@example.org.",
@@ -325,6 +326,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     "profile.late": "Nothing could be learned of this address in time; try again in a minute.",
     # prompt: adding a contact
     "prompt.added": "{name} is among your contacts now, as {jid}.",
+    "prompt.address": "Address",
     "prompt.elsewhere": "Contacts are looked up at {domain}, not here.",
     "prompt.help": "Finds the address of somebody and puts it into your contact list.",
     "prompt.label": "Add a contact",

@@ -176,7 +176,7 @@ class Bridge(Protocol):
 
     def describe(self, user: str) -> Description:
         """What `user` is asked and may do. Cheap; called whenever a form is shown."""
-        return Description(Prompt("Address"))
+        return Description(Prompt(say("prompt.address")))
 
     def contact(self, user: str, text: str) -> Address:
         """The address that `user` means by `text`, in any way of writing it; LegacyError with words when there is none."""
