@@ -173,24 +173,33 @@ class Commands:
             raise _bad("malformed-action", "command.no-action")
         if payload.get("sessionid"):
             session = self._find(iq, payload)
+            self._heard(session, iq, payload)
+            if action == "cancel" or not self._go_on(session, payload, action):
+                return self._cancel(session)
         elif action == "execute":
             session = self._open(iq, payload)
+            self._heard(session, iq, payload)
+            session.start()
         else:
             raise _bad("bad-sessionid", "command.no-session")
-        session.seen = self.clock()
-        session.language = payload.get(_LANG, "")[:35] or self.desk.language(iq)
-        if action == "cancel":
-            return self._cancel(session)
-        if action == "prev":
-            raise _bad("bad-action", "command.no-prev")
-        if not payload.get("sessionid"):
-            session.start()
-        elif session.asked is not None and session.asked.answers is session.shown:  # else it looks how far it is
-            if self._gives_up(payload):
-                return self._cancel(session)
-            self._submit(session, payload)
         await session.settle(self.patience)
         return self._answer(session)
+
+    def _heard(self, session: Session, iq: Iq, payload: Element) -> None:
+        session.seen = self.clock()
+        session.role = self.desk.role(session.user)
+        session.language = payload.get(_LANG, "")[:35] or self.desk.language(iq)
+
+    def _go_on(self, session: Session, payload: Element, action: str) -> bool:
+        """The next step; False for who gives up. What comes before the client was shown a question is a look how far it is."""
+        if action == "prev":
+            raise _bad("bad-action", "command.no-prev")
+        if session.asked is None or session.asked.answers is not session.shown:
+            return True
+        if self._gives_up(payload):
+            return False
+        self._submit(session, payload)
+        return True
 
     def _open(self, iq: Iq, payload: Element) -> Session:
         node, user, at = payload.get("node", ""), iq.sender.partition("/")[0], self._place(iq.to)
@@ -223,7 +232,6 @@ class Commands:
         if not self.may(session.user, session.command):
             self._end(session)
         self.allowed(session.user, session.command)
-        session.role = self.desk.role(session.user)
         return session
 
     def _make_place(self, user: str) -> None:
