@@ -7,22 +7,30 @@
 
 In: lines to `port` (0: none listens), answered in order per connection once the message is on disk:
     IN <key> <user> <contact> <text as JSON>     ->  OK <key> | DUP <key> | ERR <key> <condition>
+    FILE <key> <user> <contact> <name> <Base64>  ->  OK <key> <url> | ERR <key> <condition>    shared, and a message with it
+    FETCH <key> <user> <url>                     ->  OK <key> <type> <Base64> | ERR <key> <condition>
+    FACT <key> <user> <contact> <kind> <JSON>    ->  OK <key> | DUP <key> | ERR <key> <condition>      any fact; JSON: its fields
 Out: one line and one answer per connection to `far`; an end without an answer is an unknown outcome:
     SAY <id> <user> <contact> <text as JSON>     ->  OK <far id> | NO <condition> <words> | LATER <condition> <seconds>
     FIND <id>                                    ->  OK <far id> | NONE
+With `can = ["Correct", "Receipt", …]` among the options addresses can that too, and instead of SAY there is
+    DO <id> <user> <contact> <kind> <JSON>       ->  as for SAY                           any command; JSON: its fields
+    HINT - <user> <contact> <kind> <JSON>                                                 Type and Read; not answered
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import json
 from collections.abc import Sequence
 from typing import Any
 
+from transports import events
 from transports.errors import LegacyError
-from transports.events import Address, Said, Say
-from transports.ports import DurableBridge, Identity, Inlet, Services
+from transports.events import Address, File, Letter, Message, More, Read, Said, Say, Type
+from transports.ports import DurableBridge, Identity, Services
 
 DURABLE = True
 SERVICE = Address("service", "")
@@ -32,12 +40,14 @@ class Echo(DurableBridge):
     kind = "x-test"
     durable = True
 
-    def __init__(self, domain: str, port: int, far: str, inlet: Inlet) -> None:
+    def __init__(self, domain: str, port: int, far: str, can: Sequence[str], services: Services) -> None:
         self.name = "test"
         self.domain = domain
         self._port = port
         self._far = far
-        self._inlet = inlet
+        self._can = frozenset({Say, *(getattr(events, name) for name in can)})
+        self._inlet = services.inlet
+        self._files = services.files
         self._server: asyncio.Server | None = None
         self._talks: set[asyncio.Task[Any]] = set()
 
@@ -48,7 +58,7 @@ class Echo(DurableBridge):
         raise LegacyError("item-not-found", "There are no rooms here.")
 
     def can(self, address: Address) -> frozenset[type]:
-        return frozenset((Say,)) if address.kind == "person" else frozenset()
+        return self._can if address.kind == "person" else frozenset()
 
     def identity(self, address: Address) -> Identity:
         return Identity("gateway", "x-test", "Test") if address == SERVICE else Identity("account", "any", address.name)
@@ -58,7 +68,7 @@ class Echo(DurableBridge):
 
     async def start(self) -> None:
         if self._port:
-            self._server = await asyncio.start_server(self._talk, "127.0.0.1", self._port)
+            self._server = await asyncio.start_server(self._talk, "127.0.0.1", self._port, limit=2**24)
 
     async def stop(self) -> None:
         if self._server is not None:
@@ -79,26 +89,51 @@ class Echo(DurableBridge):
         self._talks.discard(task)
 
     async def _take(self, line: str) -> str:
-        _in, key, user, contact, text = line.split(" ", 4)
+        verb, key, user, rest = line.rstrip().split(" ", 3)
         try:
-            fresh = await self._inlet.accept(user, Said(self.address(contact), "", json.loads(text), key=key), key)
+            if verb == "FETCH":
+                file, data = await self._files.fetch(user, File(rest))
+                return f"OK {key} {file.type} {base64.b64encode(data).decode()}"
+            contact, rest = rest.split(" ", 1)
+            if verb == "FILE":
+                name, data = rest.split(" ")
+                file = await self._files.share(user, base64.b64decode(data), name)
+                fact = Said(self.address(contact), "", "", key=key, more=More((file,)))
+                await self._inlet.accept(user, fact, key)
+                return f"OK {key} {file.url}"
+            kind, rest = rest.split(" ", 1) if verb == "FACT" else ("Said", json.dumps({"text": json.loads(rest), "key": key}))
+            fact = _fact(kind, self.address(contact), json.loads(rest))
+            if not isinstance(fact, Message):
+                self._inlet.tell(user, fact)
+                return f"OK {key}"
+            fresh = await self._inlet.accept(user, fact, key)
         except LegacyError as error:
             return f"ERR {key} {error.condition}"
         return f"{'OK' if fresh else 'DUP'} {key}"
 
     # Out ------------------------------------------------------------------------------------------------------------
 
-    async def send(self, user: str, command: Say) -> Sequence[str]:
-        verb, *rest = await self._ask(f"SAY {command.id} {user} {command.to.name} {json.dumps(command.text)}")
+    async def send(self, user: str, command: Letter) -> Sequence[str]:
+        said = f"SAY {command.id} {user} {command.to.name} {json.dumps(command.text)}" if isinstance(command, Say) else ""
+        verb, *rest = await self._ask(said if self._can == {Say} else _line("DO", command.id, user, command))
         if verb == "NO":
             raise LegacyError(rest[0], " ".join(rest[1:]))
         if verb == "LATER":
             raise LegacyError(rest[0], "Not now.", retry_after=float(rest[1]))
         return rest
 
-    async def find(self, user: str, command: Say) -> Sequence[str] | None:
+    async def find(self, user: str, command: Letter) -> Sequence[str] | None:
         verb, *rest = await self._ask(f"FIND {command.id}")
         return rest if verb == "OK" else None
+
+    def hint(self, user: str, command: Type | Read) -> None:
+        hint = asyncio.get_running_loop().create_task(self._hint(_line("HINT", "-", user, command)))
+        self._talks.add(hint)
+        hint.add_done_callback(self._talks.discard)
+
+    async def _hint(self, line: str) -> None:
+        with contextlib.suppress(LegacyError):
+            await self._ask(line)
 
     async def _ask(self, line: str) -> list[str]:
         """The words of the answer to a line."""
@@ -114,7 +149,27 @@ class Echo(DurableBridge):
         raise LegacyError("remote-server-timeout", "It is not known what happened.", certain=False, retry_after=0.1)
 
 
+def _fact(kind: str, where: Address, fields: dict[str, Any]) -> Any:
+    """A fact by its name and fields, as JSON has them."""
+    more = fields.get("more")
+    if more is not None:
+        fields["more"] = More(**{**more, "files": tuple(File(**file) for file in more.get("files", ()))})
+    if "error" in fields:
+        fields["error"] = LegacyError(*fields["error"])
+    nick = {"nick": ""} if "nick" in getattr(events, kind)._fields else {}
+    return getattr(events, kind)(where=where, **{**nick, **fields})
+
+
+def _line(verb: str, id: str, user: str, command: Letter | Type | Read) -> str:
+    fields = {name: value for name, value in command._asdict().items() if name not in ("to", "nick", "by", "id", "ref")}
+    if fields.get("more") is not None:
+        more = fields["more"]
+        fields["more"] = {**more._asdict(), "files": [file._asdict() for file in more.files]}
+    return f"{verb} {id} {user} {command.to.name} {type(command).__name__} {json.dumps(fields)}"
+
+
 def build(settings: Any, services: Services) -> Echo:
     """`settings`: config_models.Other."""
     options = settings.options
-    return Echo(settings.domain, options.get("port", 0), options.get("far", "127.0.0.1:1"), services.inlet)
+    far, can = options.get("far", "127.0.0.1:1"), options.get("can", ())
+    return Echo(settings.domain, options.get("port", 0), far, can, services)
