@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.bridges.irc.scene import Scene
-from tests.far import CLIENT, Counted
+from tests.far import CLIENT, Counted, Nobody
 from tests.scenarios import storm
 from transports.bridges.irc import bridge, inbound
 from transports.bridges.irc.read import Buffer, decode
@@ -59,7 +59,7 @@ class House:
     def __init__(self) -> None:
         self.out: list[str] = []
         settings_ = Irc.model_validate({"domain": DOMAIN})
-        there = Bridge(settings_, b"k" * 16)
+        there = Bridge(settings_, b"k" * 16, Nobody())
         self.wing = Wing(
             there,
             Users(frozenset({"example.org"})),
