@@ -54,7 +54,7 @@ class Resolver:
             async with asyncio.timeout(TURN_WITHIN):
                 await self._take(turn)
         except TimeoutError:
-            words = say("irc.too-many-names", host=host)
+            words = say("look-up.busy", host=host)
             raise LegacyError("resource-constraint", words, retry_after=60) from None
         found = await self._look_up(turn, host)
         if isinstance(found, LegacyError):
@@ -77,10 +77,10 @@ class Resolver:
         try:
             found = await asyncio.wait_for(asyncio.shield(running), LOOKUP_WITHIN)
         except TimeoutError:
-            return LegacyError("remote-server-timeout", say("irc.slow-look-up", host=host), retry_after=60)
+            return LegacyError("remote-server-timeout", say("look-up.slow", host=host), retry_after=60)
         except (OSError, ValueError) as error:  # ValueError: no name that DNS could hold
             error.with_traceback(None)  # the look-up keeps its error, and with it the frames of whoever waited
-            return LegacyError("remote-server-not-found", say("irc.no-server", host=host))
+            return LegacyError("remote-server-not-found", say("look-up.none", host=host))
         return list(dict.fromkeys(str(entry[4][0]) for entry in found))[:ADDRESSES]
 
     def _ended(self, running: asyncio.Future[Any]) -> None:

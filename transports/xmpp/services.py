@@ -35,6 +35,8 @@ def _room(wing: Wing, iq: Iq, address: Address) -> Room | None:
 
 
 def _place(wing: Wing, iq: Iq, address: Address) -> disco.Place:
+    if iq.to.resource and address.kind in ("person", "group"):
+        return wing.client(address)
     place = wing.place(address)
     if address.kind != "room":
         return place
@@ -46,7 +48,8 @@ def _place(wing: Wing, iq: Iq, address: Address) -> disco.Place:
     inside = room is not None and room.inside
     subject = room.subject.text if room is not None and inside else ""
     occupants = len(room.members) if room is not None and inside else None
-    return place._replace(form=disco.roominfo(subject, occupants, place.identity.name))
+    avatar = wing.desk.avatar(iq.sender.partition("/")[0], address) if wing.desk is not None else ""
+    return place._replace(form=disco.roominfo(subject, occupants, place.identity.name, avatar))
 
 
 def info(wing: Wing, iq: Iq) -> str:
