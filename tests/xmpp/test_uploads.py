@@ -78,7 +78,17 @@ def test_of_a_slots_headers_only_three_are_taken_and_these_cleaned(header: str, 
 
 
 @pytest.mark.parametrize(
-    "payload", [None, "<slot/>", f"<slot xmlns='{NS}'/>", f"<slot xmlns='{NS}'><put url='a'/><get/></slot>", NOTHING]
+    "payload",
+    [
+        None,
+        "<slot/>",
+        f"<slot xmlns='{NS}'/>",
+        f"<slot xmlns='{NS}'><put url='{PUT}'/><get/></slot>",
+        f"<slot xmlns='{NS}'><put url='{PUT}'/></slot>",
+        f"<slot xmlns='{NS}'><put url='{PUT}'/><get url='javascript:alert(1)'/></slot>",
+        f"<slot xmlns='{NS}'><put url='{PUT}'/><get url='{GET}{'x' * 3_000}'/></slot>",
+        NOTHING,
+    ],
 )
 def test_what_is_no_slot_is_an_error(payload: str | None) -> None:
     with pytest.raises(LegacyError):
@@ -107,6 +117,12 @@ def test_where_a_url_leads(url: str, origin: Origin | None) -> None:
 )
 def test_sizes_for_people(size: int, words: str) -> None:
     assert in_words(size) == words
+
+
+def test_of_what_a_server_has_only_what_has_an_address_is_asked() -> None:
+    items = "".join(f"<item jid='{jid}'/>" for jid in ("up.example", "a@b/c", "a@b/", "@x", "x y", ""))
+    query = ET.fromstring(f"<query xmlns='http://jabber.org/protocol/disco#items'>{items}<item/></query>")
+    assert list(uploads.read_items(query)) == ["up.example", "a@b/c"]
 
 
 class Servers:

@@ -20,6 +20,8 @@ from transports.errors import LegacyError
 from transports.log import kv
 from transports.words import say
 from transports.xmpp import xml
+from transports.xmpp.address import JidError, parse
+from transports.xmpp.sharing import LONGEST_URL
 
 if TYPE_CHECKING:
     from transports.xmpp.desk import Desk
@@ -180,9 +182,8 @@ class Uploads:
         except LegacyError as error:
             log.info(kv("a server does not say what it has", domain=domain, condition=error.condition))
             return None
-        jids = [domain, *(item.get("jid", "") for item in items.iter(f"{{{_ITEMS}}}item"))]
-        jids = [jid for jid in dict.fromkeys(jids) if jid and jid != self.desk.domain][: ITEMS + 1]
-        found = await asyncio.gather(*map(self._look_at, jids))
+        jids = [jid for jid in dict.fromkeys((domain, *read_items(items))) if jid != self.desk.domain]
+        found = await asyncio.gather(*map(self._look_at, jids[: ITEMS + 1]))
         return next(filter(None, found), None)
 
     async def _look_at(self, jid: str) -> Service | None:
@@ -197,6 +198,15 @@ class Uploads:
 
 
 # Reading --------------------------------------------------------------------------------------------------------------
+
+
+def read_items(query: Element) -> Iterator[str]:
+    """The JIDs of a disco#items answer that are such: one that is none, written out again, would end our stream."""
+    for item in query.iter(f"{{{_ITEMS}}}item"):
+        try:
+            yield parse(item.get("jid", "")).full
+        except JidError:
+            continue
 
 
 def read_info(jid: str, query: Element) -> Service | None:
@@ -215,9 +225,10 @@ def read_slot(payload: Element | None, own: bool) -> Slot:
     """XEP-0363 4. LegacyError when it is no slot."""
     put = payload.find(f"{{{NS}}}put") if payload is not None and payload.tag == f"{{{NS}}}slot" else None
     get = payload.find(f"{{{NS}}}get") if payload is not None else None
-    if put is None or get is None or not put.get("url") or not get.get("url"):
+    urls = [url.get("url", "") for url in (put, get) if url is not None]
+    if put is None or len(urls) < 2 or not all(origin_of(url) and len(url) <= LONGEST_URL for url in urls):
         raise LegacyError("undefined-condition", say("files.no-slot"))
-    return Slot(put.get("url", ""), get.get("url", ""), tuple(_headers(put)), own)
+    return Slot(urls[0], urls[1], tuple(_headers(put)), own)
 
 
 def _headers(put: Element) -> Iterator[tuple[str, str]]:
