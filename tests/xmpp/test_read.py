@@ -145,3 +145,13 @@ def test_an_address_that_is_none(reader: object, to: str) -> None:
     assert callable(reader)
     with pytest.raises(JidError):
         reader(ET.Element("x", {"to": to, "from": "a@b"}))
+
+
+def test_what_clients_put_beside_all_their_words_in_rooms_makes_them_no_more() -> None:
+    beside = (
+        "<active xmlns='http://jabber.org/protocol/chatstates'/><markable xmlns='urn:xmpp:chat-markers:0'/>"
+        "<request xmlns='urn:xmpp:receipts'/><origin-id xmlns='urn:xmpp:sid:0' id='1'/>"
+    )
+    for kind, plain in (("groupchat", True), ("chat", False)):
+        stanza = f"<message xmlns='jabber:component:accept' to='a@b' type='{kind}'><body>hi</body>{beside}</message>"
+        assert (read.message(ET.fromstring(stanza)).rich is None) is plain

@@ -60,6 +60,8 @@ _RICH: Final = frozenset(
 )
 #: All that is read of a message; nothing else in it matters to anybody here.
 _READ: Final = _ENCRYPTED | _RICH | {_BODY, _SUBJECT, _ORIGIN}
+#: The same of a message to a room, where nobody is told who has read what: clients put these beside all their words.
+_READ_IN_ROOMS: Final = _READ - {"{urn:xmpp:chat-markers:0}markable", "{urn:xmpp:receipts}request"}
 #: XEP-0085: beside words it only says that words are being said, and clients put it beside all of them.
 _ACTIVE: Final = "{http://jabber.org/protocol/chatstates}active"
 LANG: Final = "{http://www.w3.org/XML/1998/namespace}lang"
@@ -141,9 +143,11 @@ def message(stanza: Element) -> Message:
     origin = ""
     encrypted = False
     rich = None
+    kind = get("type", "normal")
+    wanted = _READ_IN_ROOMS if kind == "groupchat" else _READ
     for child in stanza:
         tag = child.tag
-        if tag in _READ:
+        if tag in wanted:
             if tag == _BODY:
                 body = child.text or "" if body is None else body  # of several languages the first
             elif tag == _SUBJECT:
@@ -157,7 +161,6 @@ def message(stanza: Element) -> Message:
                 rich = stanza
     if body is None and rich is None and stanza.find(_ACTIVE) is not None:
         rich = stanza
-    kind = get("type", "normal")
     error = error_of(stanza) if kind == "error" else None
     to, language = parse(get("to", "")), get(LANG, "")
     fields = (kind, get("id", ""), get("from", ""), to, body, subject, origin, encrypted, error, rich, language)
