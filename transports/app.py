@@ -259,7 +259,7 @@ class App:
             post.language = desk.language_of
             post.blocks = contacts.blocks
             post.preference = accounts.preference
-            post.as_user = desk.privilege.message
+            post.as_user = desk.privilege.carbon
         wing.services = {**services.TABLE, **desk.table}
         mounted = Mounted(settings.name, bridge, wing, desk, stream, post, self)
         stream.attach(mounted)

@@ -15,6 +15,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from transports.errors import ERROR_TYPES, LegacyError
@@ -130,9 +131,12 @@ class Incoming:
 
     async def _keep(self, user: str, event: Message | Told, key: str | None) -> bool:
         try:
-            if not isinstance(event, Told):
+            if isinstance(event, Told):
+                future = self._journal.put("in", user, event, key, self._limits.queue)
+            else:
                 event = await self._seams.refer(user, event)
-            future = self._journal.put("in", user, event, key, self._limits.queue)
+                along = partial(self._seams.along, user, event)
+                future = self._journal.put("in", user, event, key, self._limits.queue, along)
             # Not in this coroutine: the row is to be delivered even if whoever waits here is cancelled.
             future.add_done_callback(self._arrived)
             return await asyncio.shield(future) is not None
@@ -228,7 +232,6 @@ class Incoming:
         row = future.result()
         if row is None:
             return
-        told(self._seams.on_stored, row)
         inbox = self._inboxes.setdefault(row.owner, _Inbox(more=False))
         if inbox.more or inbox.reading or len(inbox.ready) >= self._limits.page:
             inbox.more = True

@@ -40,8 +40,8 @@ async def _as_it_is(_user: str, event: E) -> E:
     return event
 
 
-def _unheard(_row: Row) -> None:
-    """Nobody wants to know."""
+def _alone(_user: str, _event: Message, _id: str) -> Sequence[Callable[[Any], None]]:
+    return ()
 
 
 class Seams(NamedTuple):
@@ -68,8 +68,8 @@ class Seams(NamedTuple):
     resolve: Callable[[str, Letter], Awaitable[Letter | None]] = _as_it_is
     #: A message with its references as ids of stanzas, before it gets its row.
     refer: Callable[[str, Message], Awaitable[Message]] = _as_it_is
-    #: An incoming row is on disk.
-    on_stored: Callable[[Row], None] = _unheard
+    #: What is stored in the transaction of an incoming row: (user, event, the row's id).
+    along: Callable[[str, Message, str], Sequence[Callable[[Any], None]]] = _alone
 
 
 class Limits(NamedTuple):

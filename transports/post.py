@@ -94,7 +94,7 @@ class Post:
                 self._refused,
                 self._resolve,
                 self._refer,
-                self._stored,
+                self._along,
             ),
             limits,
         )
@@ -203,15 +203,17 @@ class Post:
         theirs = link is not None and (isinstance(fact, Reacted) or link.direction == "in")
         return fact._replace(of=link.xmpp_id if link is not None and theirs else "")
 
-    def _stored(self, row: Row) -> None:
-        event = row.event
-        if isinstance(event, Said | Sent | Corrected):
-            direction: Literal["in", "out"] = "out" if isinstance(event, Sent) else "in"
-            by = row.owner if isinstance(event, Sent) else event.nick
-            words = _excerpt(event.text, None if isinstance(event, Corrected) else event.more)
-            far = (event.key,) if event.key else ()
-            for id in chat.ids(row.id, event):
-                noted(self.links.put(row.owner, event.where, id, far, by, words, direction))
+    def _along(self, user: str, event: Message, id: str) -> Sequence[Callable[[Any], None]]:
+        """The links of what comes in: on disk with it, or a correction behind it would miss it."""
+        if not isinstance(event, Said | Sent | Corrected):
+            return ()
+        direction: Literal["in", "out"] = "out" if isinstance(event, Sent) else "in"
+        by = user if isinstance(event, Sent) else event.nick
+        words = _excerpt(event.text, None if isinstance(event, Corrected) else event.more)
+        far = (event.key,) if event.key else ()
+        return [
+            self.links.putting(user, event.where, stanza, far, by, words, direction) for stanza in chat.ids(id, event)
+        ]
 
     def tell(self, user: str, fact: Fact) -> None:
         """What a durable bridge shows without a journal (ports.Inlet.tell)."""

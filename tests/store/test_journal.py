@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -96,6 +97,20 @@ async def test_a_repeated_key_is_stored_once(journal: Journal, tmp_path: Path) -
     other = Journal(journal._database, "other")
     assert await other.put("in", ALICE, said("other bridge"), "SM1", CAP) is not None
     assert await texts(journal) == ["1"]
+
+
+async def test_what_goes_along_is_stored_with_the_row_or_not_at_all(journal: Journal) -> None:
+    ids: list[str] = []
+
+    def along(id: str) -> list[Callable[[sa.Connection], None]]:
+        return [lambda connection: ids.append(id)]
+
+    row = await journal.put("in", ALICE, said("1"), "SM1", CAP, along)
+    assert row is not None and ids == [row.id]
+    assert await journal.put("in", ALICE, said("1"), "SM1", CAP, along) is None
+    with pytest.raises(ZeroDivisionError):
+        await journal.put("in", ALICE, said("2"), "SM2", CAP, lambda id: [lambda connection: 1 / 0])  # type: ignore[list-item,return-value]
+    assert ids == [row.id] and await texts(journal) == ["1"]
 
 
 async def test_no_key_means_no_repeats(journal: Journal) -> None:

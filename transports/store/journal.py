@@ -34,6 +34,8 @@ from transports.store.schema import journal as table
 from transports.words import say
 
 Direction = Literal["in", "out"]
+#: A part of a transaction.
+Work = Callable[[sa.Connection], None]
 
 OPEN: Final = ("queued", "waiting", "sent", "failed")
 CLOSED: Final = ("taken", "done", "dead")
@@ -79,10 +81,19 @@ class Journal:
 
     # Both ways --------------------------------------------------------------------------------------------------------
 
-    def put(self, direction: Direction, owner: str, event: Event, key: str | None, cap: int) -> Future[Row | None]:
+    def put(
+        self,
+        direction: Direction,
+        owner: str,
+        event: Event,
+        key: str | None,
+        cap: int,
+        along: Callable[[str], Sequence[Work]] = lambda id: (),
+    ) -> Future[Row | None]:
         """Store an event; None when `key` is there already.
 
         cap: open rows the owner may have in this direction. Raises LegacyError(resource-constraint) at the cap.
+        along: what is to be stored in the same transaction, from the row's id
         """
         contact = event.to if isinstance(event, Letter) else event.where
         now = self._clock()
@@ -104,6 +115,8 @@ class Journal:
             "changed": now,
         }
 
+        others = along(id)
+
         def work(connection: sa.Connection) -> Row | None:
             if stored_key is not None and _known(connection, self._where(direction), stored_key):
                 return None
@@ -111,6 +124,8 @@ class Journal:
                 raise LegacyError("resource-constraint", say("queue.full"), retry_after=300)
             inserted = connection.execute(_INSERT, values).inserted_primary_key
             assert inserted is not None
+            for other in others:
+                other(connection)
             return Row(inserted[0], id, owner, contact, event, "queued", 0, now, now, "")
 
         return self._database.run(work)

@@ -89,6 +89,20 @@ class Links:
 
         Ids that are linked already stay as they are; more of them are added.
         """
+        return self._database.run(self.putting(user, address, xmpp_id, far_ids, by, excerpt, direction, asked))
+
+    def putting(
+        self,
+        user: str,
+        address: Address,
+        xmpp_id: str,
+        far_ids: Sequence[str],
+        by: str = "",
+        excerpt: str = "",
+        direction: Direction = "out",
+        asked: str = "",
+    ) -> Callable[[sa.Connection], None]:
+        """What `put` does, as a part of somebody else's transaction."""
         values = {
             "bridge": self._bridge,
             "owner": user,
@@ -111,7 +125,7 @@ class Links:
             if new and _fits(xmpp_id):
                 connection.execute(sa.insert(table), [{**values, "far_id": far_id} for far_id in new])
 
-        return self._database.run(work)
+        return work
 
     def far(self, user: str, address: Address, xmpp_id: str) -> Future[tuple[str, ...]]:
         """What the far side calls a stanza, in the order of its parts; () when that is not known."""

@@ -233,6 +233,13 @@ class Privilege:
         self.desk.send(f"{opening}><privilege xmlns='{NAMESPACES[grants.version]}'>{forwarded}</privilege></message>")
         return True
 
+    def carbon(self, user: str, stanza: str) -> bool:
+        """As `message`, where the user's own clients see it too; False where they do not.
+
+        COMPAT: ejabberd 23.01, which speaks :1, hands such a message on and shows it to nobody.
+        """
+        return self.grants(user).version >= 2 and self.message(user, stanza)
+
     def own(self, id: str) -> bool:
         """Whether a message with this id was sent by us as a user."""
         return id in self._sent
