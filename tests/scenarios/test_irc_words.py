@@ -219,7 +219,7 @@ async def test_every_iq_is_answered_everywhere(scene: Scene) -> None:
         room("#never"),
     ]
     for place in [*places, "no such thing@irc.localhost".replace(" ", "\\20"), "x%bad..name@irc.localhost"]:
-        for payload in ("<x xmlns='what:ever'/>", "<vCard xmlns='vcard-temp'/>", "<query xmlns='jabber:iq:last'/>"):
+        for payload in ("<x xmlns='what:ever'/>", "<query xmlns='jabber:iq:last'/>"):
             answer = await scene.alice.iq(f"<iq type='get' to='{place}'>{payload}</iq>")
             assert answer.get("type") == "error" and answer.get("from") == place
             assert condition(answer) in {"service-unavailable", "feature-not-implemented", "jid-malformed"}
@@ -232,8 +232,6 @@ async def test_every_iq_is_answered_everywhere(scene: Scene) -> None:
 
 async def test_words_that_go_nowhere_are_refused(scene: Scene) -> None:
     for to, wanted in (
-        ("irc.localhost", "service-unavailable"),
-        (room(""), "service-unavailable"),
         ("#nowhere@irc.localhost", "jid-malformed"),
         (room("eve", "elsewhere.test"), "recipient-unavailable"),
     ):
