@@ -57,7 +57,8 @@ class FarSide:
 
 
 class House:
-    def __init__(self, gateway: Gateway, far: FarSide, port: int, alice: Client) -> None:
+    def __init__(self, server: XmppServer, gateway: Gateway, far: FarSide, port: int, alice: Client) -> None:
+        self.server = server
         self.gateway = gateway
         self.far = far
         self.port = port
@@ -121,7 +122,7 @@ async def house(server: XmppServer) -> AsyncIterator[House]:
             Gateway(path, tables) as gateway,
             client(server, "alice", "shell") as alice,
         ):
-            yield House(gateway, far, port, alice)
+            yield House(server, gateway, far, port, alice)
             assert gateway.log_lines(" (error|critical) ") == []
 
 
@@ -203,12 +204,14 @@ async def test_a_dead_letter_is_dropped(house: House) -> None:
 
 async def test_a_dead_letter_to_a_user_is_tried_again(house: House) -> None:
     """alice blocks the number (XEP-0191), so that the message is refused, and thinks better of it."""
+    if house.server.name == "ejabberd":
+        pytest.skip("it refuses after it said that all is processed: such rows are tried thrice, half a minute long")
     blocking = f"<item jid='{NUMBER}@{TEST}'/>"
     await house.alice.iq(f"<iq type='set'><block xmlns='urn:xmpp:blocking'>{blocking}</block></iq>")
     assert await house.hear("first", "alice", "are you there?") == "OK"
     async with asyncio.timeout(10):
         while not (letters := await house.letters()):
-            await house.alice.send(f"<presence to='{TEST}'/>")  # COMPAT: ejabberd refuses late, as if it might pass
+            pass
     await house.alice.iq(f"<iq type='set'><unblock xmlns='urn:xmpp:blocking'>{blocking}</unblock></iq>")
     assert await house.hear("second", "alice", "and now?") == "OK"
     await house.alice.body("and now?")
