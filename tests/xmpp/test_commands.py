@@ -216,6 +216,22 @@ async def test_simple_execution(house: House, action: str) -> None:
     assert len(x.findall(f"{X}item")) == 2 and stage.find(f"{C}actions") is None
 
 
+async def test_a_client_that_shows_notes_alone_shows_the_rows_of_a_table_too(house: House) -> None:
+    stage = await execute(house, "list")
+    assert note(stage) == ("info", "Service · Single-User mode\n• httpd · off\n• postgresql · off")
+
+
+async def test_a_note_tells_the_first_rows_of_a_long_table(house: House) -> None:
+    async def many(call: Call) -> Done:
+        return Done("There are many.", Table((("n", "Number"),), [(str(number),) for number in range(100)]))
+
+    house.desk.commands.add(AdHoc("many", "many", "Many", many))
+    stage = await execute(house, "many")
+    lines = note(stage)[1].splitlines()
+    assert lines[:2] == ["There are many.", "• 0"] and lines[-2:] == [f"• {commands.ROWS - 1}", "(80 more are not shown)"]
+    assert len(stage.findall(f"{X}x/{X}item")) == 100
+
+
 async def test_multiple_stages(house: House, responder: Responder) -> None:
     stage = await execute(house, "config")
     assert (stage.get("status"), actions(stage)) == ("executing", ("next", ["next"]))

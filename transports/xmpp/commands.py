@@ -5,8 +5,9 @@ are words. A session belongs to one full JID and one address of ours; its id can
 
 What clients show decided some of it. COMPAT: Gajim 1.7 and poezio 0.14 break on `executing` without a form and on a `canceled`
 that they did not ask for, so progress is a form of words, and a declined or failed command is `completed` with a note (XEP-0050
-3.7). `prev` is never offered, as what a command has done between its questions is done; `next` and `complete` are the same, as
-clients send either: only the command knows which question is the last.
+3.7). COMPAT: Converse.js 10 shows only the notes of a completed command, so these tell the first rows of a table as well. `prev`
+is never offered, as what a command has done between its questions is done; `next` and `complete` are the same, as clients send
+either: only the command knows which question is the last.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from transports.events import Address
 from transports.gateway import Service, Wing
 from transports.ports import Identity
 from transports.words import CATALOGS, in_language, say
-from transports.xmpp import calls, disco, forms, write
+from transports.xmpp import calls, disco, forms, prose, write
 from transports.xmpp.address import Jid, from_resource
 from transports.xmpp.read import Iq
 from transports.xmpp.xml import attr, clip, text
@@ -51,6 +52,8 @@ MOST: Final = 2_000
 IDLE: Final = 600.0
 PATIENCE: Final = 2.0
 _NOTE: Final = 8_000
+#: Rows of a table that its note tells as well.
+ROWS: Final = 20
 
 
 def _bad(specific: str, key: str, condition: str = "bad-request") -> LegacyError:
@@ -335,8 +338,11 @@ def _note(kind: str, words: str, language: str) -> str:
 def _ending(ended: Done | LegacyError, command: AdHoc, language: str) -> str:
     if isinstance(ended, LegacyError):
         return _note("error", calls.words(ended, language), language)
-    table = forms.table(ended.table, command.label, language) if ended.table is not None else ""
-    return _note("info", ended.text, language) + table
+    if ended.table is None:
+        return _note("info", ended.text, language)
+    rows = prose.table(ended.table, language, ROWS, "• ")  # a mark, as line breaks of notes are not shown everywhere
+    words = "\n".join(part for part in (in_language(ended.text, language), rows) if part)
+    return _note("info", words, language) + forms.table(ended.table, command.label, language)
 
 
 def _so_far(session: Session) -> str:

@@ -167,16 +167,19 @@ def needs(fields: Sequence[Field], given: Mapping[str, Sequence[str]], before: A
 # Telling ----------------------------------------------------------------------------------------------------------
 
 
-def table(table: Table, language: str) -> str:
-    """A table as lines: chats have no columns, and phones no width. '' for no rows."""
+def table(table: Table, language: str, most: int = MOST_ROWS, mark: str = "") -> str:
+    """A table as lines: chats have no columns, and phones no width. '' for no rows.
+
+    mark: what each row begins with
+    """
     if not table.rows:
         return ""
     lines = [" · ".join(in_language(label, language) for _var, label in table.columns)] if len(table.columns) > 1 else []
     size = 0
     for number, row in enumerate(table.rows):
-        line = " · ".join(" ".join(in_language(cell, language).split()) or "–" for cell in row)
+        line = mark + " · ".join(" ".join(in_language(cell, language).split()) or "–" for cell in row)
         size += len(line)
-        if number == MOST_ROWS or size > MOST_TEXT:
+        if number == most or size > MOST_TEXT:
             lines.append(in_language(say("form.left", count=len(table.rows) - number), language))
             break
         lines.append(line)
