@@ -183,6 +183,19 @@ async def test_in_a_row_is_on_disk_on_the_stream_and_fenced(house: House) -> Non
     assert house.mailbox._incoming._inboxes == {}
 
 
+async def test_in_a_row_may_be_several_stanzas_or_none(house: House) -> None:
+    assert await house.accept("one\ntwo") and await house.accept("", key="nothing")
+    await house.until_fenced()
+    assert house.written == ["one", "two"]
+    assert house.id_of("two") == f"{house.id_of('one')}.1"
+    await house.until_states(serving=True, taken=2)
+    house.bounce("two", "cancel", "service-unavailable")
+    house.bounce("one", "cancel", "service-unavailable")
+    await house.until_states(taken=1, waiting=1)
+    house.mailbox.available(ALICE)
+    await house.until(lambda: house.written == ["one", "two"] * 2)
+
+
 async def test_in_nothing_is_acknowledged_before_it_is_on_disk(house: House, database: Database) -> None:
     gate = threading.Event()
     slow = database.run(lambda _connection: gate.wait(10))

@@ -626,7 +626,8 @@ async def test_what_the_user_said_elsewhere_is_marked_where_nobody_may_speak_as_
 async def test_typing_is_for_this_moment_and_for_those_who_are_there(scene: Scene) -> None:
     scene.post.tell(ADA, Typing(ANN, "Ann", "composing"))
     stanza = await scene.heard()
-    assert names(stanza) == ["composing", "no-store"] and stanza.get("type") == "chat"
+    assert names(stanza) == ["composing", "no-store"]
+    assert (stanza.get("type"), stanza.get("from")) == ("chat", f"{JID}/sms")
     scene.post.there = lambda user: False
     scene.post.tell(ADA, Typing(ANN, "Ann", "paused"))
     await scene.nothing_more()

@@ -260,6 +260,7 @@ class App:
             post.blocks = contacts.blocks
             post.preference = accounts.preference
             post.as_user = desk.privilege.carbon
+            post.there = lambda user: bool(desk.roster.clients.last(user))
         wing.services = {**services.TABLE, **desk.table}
         mounted = Mounted(settings.name, bridge, wing, desk, stream, post, self)
         stream.attach(mounted)

@@ -47,7 +47,7 @@ from transports.store.ids import is_id
 from transports.tasks import Tasks
 from transports.words import in_language, packed, say
 from transports.xmpp import chat, read, semantics, write, xml
-from transports.xmpp.address import jid_of
+from transports.xmpp.address import jid_of, to_resource
 from transports.xmpp.chat import Envelope
 from transports.xmpp.fence import Ping
 from transports.xmpp.read import Iq
@@ -223,7 +223,9 @@ class Post:
 
     def _typing(self, user: str, fact: Typing) -> None:
         if self.up() and self.there(user) and not self.blocks(user, fact.where):
-            self.send(chat.typing(self.door, self._jid(fact.where), user, fact.state))
+            # as a contact's presence, from a resource: clients take no states from elsewhere
+            sender = f"{self._jid(fact.where)}/{to_resource(self.bridge.kind)}"
+            self.send(chat.typing(self.door, sender, user, fact.state))
 
     def _notice(self, user: str, fact: Notice) -> None:
         if not self.blocks(user, fact.where):

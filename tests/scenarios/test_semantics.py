@@ -66,9 +66,9 @@ class House:
         await self.alice.send(f"<message type='chat' to='{ANN}' id='{id}'>{inside}</message>")
 
     async def heard(self, wanted: str) -> Stanza:
-        """The next message from ann with such an element in it; it is taken out of the element's parent."""
+        """The next message from ann with such an element in it."""
         stanza = await self.alice.until(f"message/{wanted}")
-        assert stanza.get("from") == ANN
+        assert (stanza.get("from") or "").partition("/")[0] == ANN
         return stanza
 
 
@@ -158,7 +158,7 @@ async def test_a_sender_is_told_what_became_of_it(house: House) -> None:
 
 
 async def test_the_far_side_corrects_answers_reacts_and_takes_back(house: House) -> None:
-    alice, far = house.alice, house.far
+    far = house.far
     await house.say("how are you?", "m1")
     await far.took("Say")
     await far.tell("Said", "SM1", text="finne", key="SM1", more={"reply": "far-1", "thread": "t1"})
