@@ -86,7 +86,8 @@ DROPS_IQS = ((24, 6), (25, 3))
 class Ejabberd(XmppServer):
     """async with Ejabberd(directory) as ejabberd: ejabberd.c2s_port, ejabberd.component_port, ejabberd.http_port
 
-    tls     the component listener takes TLS from the first byte, with a certificate of `ca`
+    tls         the component listener takes TLS from the first byte, with a certificate of `ca`
+    privilege   whether components may do what mod_privilege (XEP-0356) allows
     """
 
     name = "ejabberd"
@@ -98,10 +99,12 @@ class Ejabberd(XmppServer):
         accounts: Mapping[str, str] = ACCOUNTS,
         *,
         tls: bool = False,
+        privilege: bool = True,
         log_level: str = "info",
     ) -> None:
         super().__init__(directory, components, accounts, log_level=log_level)
         self.tls = tls
+        self.privilege = privilege
         self.certificate: certificate.Certificate | None = None
 
     @property
@@ -128,7 +131,7 @@ class Ejabberd(XmppServer):
             "docroot": json.dumps(str(self.dir / "upload")),
             "log_level": self.log_level,
             "tls": f"tls: true\n    certfile: {json.dumps(str(self.certificate.both))}" if self.certificate else "",
-            "privilege": "" if DROPS_IQS[0] <= version() < DROPS_IQS[1] else PRIVILEGE,
+            "privilege": PRIVILEGE if self.privilege and not DROPS_IQS[0] <= version() < DROPS_IQS[1] else "",
             "servers": ", ".join(map(json.dumps, self.components)),
             "components": "\n".join(
                 f"      {json.dumps(domain)}: {{password: {json.dumps(secret)}}}"

@@ -52,7 +52,7 @@ allow_unencrypted_plain_auth = true
 modules_enabled = {%(tls_module)s
   "roster", "saslauth", "disco", "ping", "time", "version", "uptime", "register",
   "pep", "carbons", "mam", "blocklist", "bookmarks", "vcard4", "vcard_legacy",
-  "smacks", "csi_simple", "offline", "server_contact_info", "privilege",
+  "smacks", "csi_simple", "offline", "server_contact_info", %(privilege)s
   "websocket", "bosh", "http_files",
 }
 -- A client that vanishes is given up after seconds, not minutes: tests wait for it.
@@ -95,7 +95,7 @@ ssl = { certificate = base .. "/tls/server.pem"; key = base .. "/tls/server.key"
 COMPONENT = """
 Component %s
   component_secret = %s
-  modules_enabled = { "privilege" }
+  modules_enabled = { %s }
 """
 
 
@@ -105,6 +105,7 @@ class Prosody(XmppServer):
     www         directory served at / (readable by everybody); default: an empty one
     upload      whether upload.localhost (XEP-0363) is there; "users": for users alone, components get no slots there
     tls         clients may use STARTTLS, with a certificate of the lab's authority: `certificate.ca`
+    privilege   whether components may do what mod_privilege (XEP-0356) allows
     log_level   "debug", "info", "warn" or "error"
     """
 
@@ -118,6 +119,7 @@ class Prosody(XmppServer):
         *,
         www: Path | None = None,
         upload: bool | str = True,
+        privilege: bool = True,
         tls: bool = False,
         log_level: str = "info",
     ) -> None:
@@ -126,6 +128,7 @@ class Prosody(XmppServer):
         self.certificate: certificate.Certificate | None = None
         self.www = Path(www).resolve() if www else self.dir / "www"
         self.upload = upload
+        self.privilege = privilege
 
     def prepare(self) -> None:
         self.c2s_port, self.component_port, self.http_port = free_ports(3)
@@ -152,12 +155,14 @@ class Prosody(XmppServer):
             "rooms": _lua(ROOMS),
             "upload": _lua(UPLOAD),
             "www": _lua(str(self.www)),
+            "privilege": '"privilege",' if self.privilege else "",
             "privileged": "; ".join(f"[{_lua(domain)}] = may" for domain in self.components),
             "items": ", ".join(f"{{ {_lua(name)}, {_lua(text)} }}" for name, text in self._items().items()),
             "hosts": ", ".join(map(_lua, [DOMAIN, *(self.components if self.upload is True else ())])),
         }
         text = TEMPLATE + (UPLOADS if self.upload else "")
-        return text % values + "".join(COMPONENT % (_lua(d), _lua(s)) for d, s in self.components.items())
+        modules = '"privilege"' if self.privilege else ""
+        return text % values + "".join(COMPONENT % (_lua(d), _lua(s), modules) for d, s in self.components.items())
 
     def add_account(self, name: str, password: str) -> None:
         """Write an account into the storage; a running server sees it at once. name: letters, digits."""
