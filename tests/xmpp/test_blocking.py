@@ -102,6 +102,13 @@ async def test_all_of_a_request_is_done_or_nothing(scene: Scene, bad: str) -> No
     assert listed(scene) == [] and pushes(scene) == []
 
 
+async def test_who_must_register_first_blocks_nobody(scene: Scene) -> None:
+    scene.far.required = True
+    eve = "eve@example.org/x"
+    assert condition(ask(scene, element("block", BOB), eve)) == "registration-required"
+    assert listed(scene, eve) == [] and "eve@example.org" not in scene.desk.contacts.users()
+
+
 async def test_a_member_of_a_room_is_blocked_as_the_person(scene: Scene) -> None:
     ask(scene, element("block", f"#c@{DOMAIN}/Bob", f"{BOB}/telephone", BOB))
     assert listed(scene) == [BOB]

@@ -668,7 +668,7 @@ async def test_unregister_is_for_the_registered() -> None:
 async def test_preferences_are_for_the_registered_where_there_is_something_to_register() -> None:
     scene = Scene()
     caller = await Caller(scene, DESK).execute("preferences")
-    assert caller.status == "completed" and caller.text == f"You are not registered with {DOMAIN}."
+    assert (caller.refused, words(caller.answer)) == ("forbidden", "Register first; then you can do this.")
     await scene.set(GOOD)
     await caller.execute("preferences")
     await caller.submit(language="de", roster="0")
@@ -754,3 +754,34 @@ async def test_who_leaves_is_gone_whatever_is_heard_meanwhile() -> None:
     store.gate.set()
     await asyncio.gather(*tasks)
     assert ADA not in accounts
+
+
+# What there is before -------------------------------------------------------------------------------------------------
+
+
+def offered(scene: Scene, sender: str = DESK) -> list[str]:
+    """The nodes of the commands that somebody is shown at the gateway."""
+    scene.out.clear()
+    query = "<query xmlns='http://jabber.org/protocol/disco#items' node='http://jabber.org/protocol/commands'/>"
+    scene.stanza(f"<iq from='{sender}' to='{DOMAIN}' id='i' type='get'>{query}</iq>")
+    return [item.get("node", "") for item in ET.fromstring(scene.out.pop())[0]]
+
+
+async def test_who_must_register_first_is_offered_nothing_else() -> None:
+    scene = Scene()
+    assert offered(scene) == ["jabber:iq:register"]
+    for node in ("preferences", "block", "unblock", "blocked", "add", "unregister"):
+        assert (await Caller(scene, DESK).execute(node)).refused == "forbidden"
+    await scene.set(GOOD)
+    assert {"jabber:iq:register", "preferences", "block", "add", "unregister"} <= set(offered(scene))
+    await scene.set("<remove/>")
+    assert offered(scene) == ["jabber:iq:register"]
+
+
+async def test_who_runs_the_gateway_does_so_without_being_registered() -> None:
+    found = offered(Scene(), "root@example.org/x")
+    assert "http://jabber.org/protocol/admin#get-registered-users-list" in found and "preferences" not in found
+
+
+async def test_where_nobody_must_register_there_is_more_at_once() -> None:
+    assert {"jabber:iq:register", "preferences", "block"} <= set(offered(Scene(required=False)))

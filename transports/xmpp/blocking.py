@@ -98,6 +98,8 @@ class Blocking:
     def set(self, wing: Wing, iq: Iq) -> str:
         """XEP-0191 3.3 to 3.5: all of the items or none."""
         user = self._asker(wing, iq)
+        if self.desk.unregistered(user):
+            raise LegacyError("registration-required", say("gate.unregistered", domain=self.desk.domain))
         if iq.payload is None or len(iq.payload) > ITEMS:
             raise LegacyError("bad-request", say("block.many", most=ITEMS))
         name = iq.payload.tag.rpartition("}")[2]

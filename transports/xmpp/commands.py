@@ -30,7 +30,7 @@ from transports.events import Address
 from transports.gateway import Service, Wing
 from transports.ports import Identity
 from transports.words import CATALOGS, in_language, say
-from transports.xmpp import calls, disco, forms, prose, write
+from transports.xmpp import calls, disco, forms, prose, register, write
 from transports.xmpp.address import Jid, from_resource
 from transports.xmpp.read import Iq
 from transports.xmpp.xml import attr, clip, text
@@ -116,9 +116,12 @@ class Commands:
         return [command for command in self.there(user, address).values() if self.may(user, command)]
 
     def may(self, user: str, command: AdHoc) -> bool:
+        """Whether `user` (bare JID) may have a command. Who has to register first may do that, and run the gateway."""
+        if command.role == "admin":
+            return self.desk.role(user) == "admin"
         if command.role == "registered":
             return user in self.desk.accounts
-        return command.role == "user" or self.desk.role(user) == "admin"
+        return command.node == register.NS or not self.desk.unregistered(user)
 
     def there(self, user: str, address: Address) -> dict[str, AdHoc]:
         """All that an address has, whoever may have it, by node; of two with the same node the house's."""
