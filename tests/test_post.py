@@ -15,7 +15,6 @@ from tests.far import CLIENT, Counted, condition, words
 from transports import catalogs
 from transports.accounts import Accounts
 from transports.contacts import Contact, Contacts
-from transports.describe import Description, Field, Prompt
 from transports.errors import LegacyError
 from transports.events import (
     Address,
@@ -92,9 +91,6 @@ class Phone(DurableBridge):
 
     def max_text(self, address: Address) -> int:
         return 1_000
-
-    def describe(self, user: str) -> Description:
-        return Description(Prompt("Number"), preferences=[Field("reactions", "Reactions as words", type="switch")])
 
     async def start(self) -> None: ...
 

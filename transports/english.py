@@ -312,6 +312,8 @@ ENGLISH: Final[Mapping[str, str]] = {
     "preferences.language": "Language",
     "preferences.language-help": "The language in which this gateway writes to you.",
     "preferences.language-name": "English",
+    "preferences.reactions": "Tell my reactions in words",
+    "preferences.reactions-help": "Where a reaction cannot be shown, a short message says it, like 👍 to “how are you?”.",
     "preferences.roster": "Put contacts into my contact list",
     "preferences.roster-help": "Contacts that this gateway learns of come into your contact list.",
     "preferences.title": "Preferences for {name}",

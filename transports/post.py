@@ -58,7 +58,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: A preference of this name, where a bridge has it, says whether reactions become words for who cannot take them.
+#: The preference that says whether reactions become words for those who cannot be shown them.
 REMARKS: Final = "reactions"
 #: Outcomes that are kept until it is known of which message they are, and notes of users that are looked up at once.
 EARLY, LOOKUPS = 1_000, 1_000

@@ -51,6 +51,7 @@ PATIENCE: Final = 60.0
 #: The house's own preferences.
 LANGUAGE: Final = "language"
 ROSTER: Final = "roster"
+REMARKS: Final = "reactions"
 #: The language that a client sends with its stanzas.
 AUTO: Final = "auto"
 
@@ -133,7 +134,8 @@ class Register:
         account = self.desk.accounts.get(user)
         fresh = description.registration.instructions or say("register.free", name=self.name)
         instructions = fresh if account is None else say("preferences.again")
-        form = Form(say("preferences.title", name=self.name), [*_own(), *description.preferences], instructions)
+        own = _own(self.desk.bridge.durable)
+        form = Form(say("preferences.title", name=self.name), [*own, *description.preferences], instructions)
         return Sheet(form, account.preferences if account is not None else None, True)
 
     def language(self, user: str) -> str:
@@ -309,13 +311,15 @@ class Register:
         return Done(say("register.ended"))
 
 
-def _own() -> tuple[Field, ...]:
-    """The house's own preferences, with the languages that there are."""
+def _own(durable: bool) -> tuple[Field, ...]:
+    """The house's own preferences, with the languages that there are; `durable`: of a bridge that writes to people one by one."""
     languages = {"en": say("preferences.language-name"), **{tag: _name(tag) for tag in CATALOGS}}
     options = {AUTO: say("preferences.auto"), **dict(sorted(languages.items()))}
+    remarks = Field(REMARKS, say("preferences.reactions"), "switch", say("preferences.reactions-help"), default=False)
     return (
         Field(LANGUAGE, say("preferences.language"), "choice", say("preferences.language-help"), default=AUTO, options=options),
         Field(ROSTER, say("preferences.roster"), "switch", say("preferences.roster-help"), default=True),
+        *((remarks,) if durable else ()),
     )
 
 
