@@ -7,6 +7,7 @@ SQL here.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
@@ -102,7 +103,7 @@ class Post:
         self.disconnected = self.mailbox.disconnected
         self.available = self.mailbox.available
         self._tasks = Tasks(f"post of {domain}")
-        self._early: OrderedDict[tuple[str, Address, str], list[tuple[Outcome, LegacyError | None]]] = OrderedDict()
+        self._early: OrderedDict[tuple[str, Address, str], dict[Outcome, LegacyError | None]] = OrderedDict()
         # What the desk knows; plugged in by `app`.
         self.language: Callable[[str], str] = lambda user: ""
         self.blocks: Callable[[str, Address], bool] = lambda user, address: False
@@ -111,7 +112,8 @@ class Post:
         self.there: Callable[[str], bool] = lambda user: True
 
     async def drain(self, within: float) -> None:
-        """What is under way ends, in time."""
+        """What is under way ends, in time: what was told of messages first, as it goes the way of messages."""
+        await self._tasks.end(min(within, 1.0))
         await self.mailbox.drain(within)
         await self._tasks.end()
 
@@ -146,9 +148,10 @@ class Post:
             log.exception(kv("a bridge failed at a hint", domain=self.domain))
 
     async def _read(self, user: str, act: Read) -> None:
-        ids = await self.links.far(user, act.to, act.of[0])
-        if ids:
-            self._hint(user, act._replace(of=ids))
+        with contextlib.suppress(LegacyError):  # the disk does not keep up: a hint may be lost
+            ids = await self.links.far(user, act.to, act.of[0])
+            if ids:
+                self._hint(user, act._replace(of=ids))
 
     # XMPP to far side ---------------------------------------------------------------------------------------------
 
@@ -179,7 +182,7 @@ class Post:
         wishes = " ".join(outcome for outcome, wanted in asked if wanted)
         noted(self.links.put(user, letter.to, letter.id, ids, letter.by, words, "out", wishes))
         for id in ids:
-            for outcome, error in self._early.pop((user, letter.to, id), ()):
+            for outcome, error in self._early.pop((user, letter.to, id), {}).items():
                 self._tasks.start(self._became(user, letter.to, id, outcome, error))
 
     def _render_failed(self, user: str, letter: Letter, error: LegacyError) -> str:
@@ -245,16 +248,16 @@ class Post:
         self, user: str, where: Address, far_id: str, outcome: Outcome, error: LegacyError | None = None
     ) -> None:
         """Tell the author what became of a message, if that is news and was asked for; failures are always told."""
-        link, news = await self.links.settle(user, where, far_id, outcome)
-        if link is None:  # the far side was faster than the answer that has the id
-            self._early.setdefault((user, where, far_id), []).append((outcome, error))
-            if len(self._early) > EARLY:
-                self._early.popitem(last=False)
-        elif news and (outcome == "failed" or outcome in link.asked.split()):
-            try:
+        try:
+            link, news = await self.links.settle(user, where, far_id, outcome)
+            if link is None:  # the far side was faster than the answer that has the id
+                self._early.setdefault((user, where, far_id), {}).setdefault(outcome, error)
+                if len(self._early) > EARLY:
+                    self._early.popitem(last=False)
+            elif news and (outcome == "failed" or outcome in link.asked.split()):
                 await self.mailbox.tell_of(user, self._told(where, link, outcome, error))
-            except LegacyError as full:
-                log.warning(kv("an outcome is lost", domain=self.domain, user=user, outcome=outcome, condition=full.condition))
+        except LegacyError as full:
+            log.warning(kv("an outcome is lost", domain=self.domain, user=user, outcome=outcome, condition=full.condition))
 
     @staticmethod
     def _told(where: Address, link: Link, outcome: Outcome, error: LegacyError | None) -> Told:

@@ -400,3 +400,64 @@ def test_a_room_sends_back_what_its_sender_must_know_again() -> None:
 def test_what_is_large_is_not_sent_back() -> None:
     stanza = message(f"<body>x</body><reply xmlns='urn:xmpp:reply:0' id='{'x' * 9_000}'/>").rich
     assert stanza is not None and meaning.echo(stanza) == ""
+
+
+def test_what_is_deep_is_not_sent_back_and_stops_nothing() -> None:
+    deep = "<a>" * 5_000 + "x" + "</a>" * 5_000
+    stanza = message(f"<body>x</body><thread>{deep}</thread>").rich
+    assert stanza is not None and "x" not in meaning.echo(stanza).replace("xmlns", "")
+
+
+NAMES = st.sampled_from(
+    [
+        *(tag[1:].replace("}", " ") for tag in sorted(meaning._READERS)),
+        "urn:xmpp:fallback:0 fallback",
+        "urn:xmpp:fallback:0 body",
+        "urn:xmpp:reactions:0 reaction",
+        "urn:xmpp:message-retract:0 retract",
+        "urn:xmpp:eme:0 encryption",
+        "urn:xmpp:omemo:2 encrypted",
+        "urn:xmpp:sfs:0 file-sharing",
+        "jabber:x:oob x",
+        "jabber:x:oob url",
+        "jabber:component:accept body",
+        "x:y z",
+    ]
+)
+ATTRIBUTES = st.dictionaries(st.sampled_from(["id", "for", "start", "end", "to", "namespace", "name"]), TEXT, max_size=3)
+
+
+def _element(name: str, attributes: dict[str, str], text: str, children: list[ET.Element]) -> ET.Element:
+    space, _, local = name.partition(" ")
+    element = ET.Element(f"{{{space}}}{local}", attributes)
+    element.text = text
+    element.extend(children)
+    return element
+
+
+ELEMENTS = st.recursive(
+    st.builds(_element, NAMES, ATTRIBUTES, TEXT, st.just([])),
+    lambda inner: st.builds(_element, NAMES, ATTRIBUTES, TEXT, st.lists(inner, max_size=3)),
+    max_leaves=6,
+)
+
+
+@given(st.lists(ELEMENTS, max_size=6), st.sets(st.sampled_from(sorted(EVERYTHING, key=str))))
+def test_anything_at_all_means_something_or_nothing(children: list[ET.Element], can: set[type]) -> None:
+    head = ET.Element("{jabber:component:accept}message", {"from": ROMEO, "to": "juliet@far.example.org", "id": "m1"})
+    head.extend(children)
+    stanza = read.message(head)
+    found = meaning.meaning(stanza)
+    command = semantics.wanted(stanza, found, JULIET)
+    assert (command is None) is found.empty
+    if command is not None:
+        try:
+            become = semantics.at(command, frozenset(can), "")
+        except LegacyError as error:
+            assert error.text
+        else:
+            assert become is None or type(become) in can
+    if stanza.rich is not None:
+        ET.fromstring(f"<m>{meaning.echo(stanza.rich)}</m>")
+    if stanza.encrypted:
+        meaning.encryption(stanza)

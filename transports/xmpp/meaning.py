@@ -48,8 +48,9 @@ _STATES: Final = frozenset({"active", "composing", "paused", "inactive", "gone"}
 MOST_EMOJIS: Final = 20
 LONGEST_EMOJI: Final = 32
 LONGEST_THREAD: Final = 1_000
-#: Bytes that the elements of a reflected message may have beside its body.
+#: Bytes that the elements of a reflected message may have beside its body, and how deep they go.
 MOST_ECHOED: Final = 8_000
+DEEPEST: Final = 6
 
 
 class Meaning(NamedTuple):
@@ -229,10 +230,12 @@ def echo(stanza: Element) -> str:
     return found if len(found.encode()) <= MOST_ECHOED else ""
 
 
-def _copied(element: Element, around: str) -> str:
-    """An element as text, through the door of all text; attributes with a namespace are left out."""
+def _copied(element: Element, around: str, depth: int = DEEPEST) -> str:
+    """An element as text, through the door of all text; attributes with a namespace are left out, and what is too deep."""
+    if not depth:
+        return ""
     space, _, name = element.tag[1:].partition("}")
     xmlns = "" if space == around else f" xmlns='{xml.attr(space)}'"
     attributes = "".join(f" {key}='{xml.attr(value)}'" for key, value in element.items() if key[0] != "{")
-    inner = "".join(_copied(child, space) + xml.text(child.tail or "") for child in element)
+    inner = "".join(_copied(child, space, depth - 1) + xml.text(child.tail or "") for child in element)
     return f"<{name}{xmlns}{attributes}>{xml.text(element.text or '')}{inner}</{name}>"
