@@ -179,6 +179,21 @@ async def test_one_item_that_is_refused_is_asked_for_and_the_others_are_there(
     assert sorted(await scene.settle()) == ["here carol/far > ada", "subscribe bob > ada"]
 
 
+async def test_what_fails_at_one_contact_stops_nothing_else(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene.advert("roster=both")
+    fails = [ZeroDivisionError()]
+
+    async def place(user: str, item: object) -> None:
+        if fails:
+            raise fails.pop()
+
+    monkeypatch.setattr(scene.desk.privilege, "place", place)
+    scene.tell(Known(BOBBY, "Bob"))
+    await scene.settle()
+    scene.tell(Known(CAROL, "Carol"))
+    assert await scene.settle() == ["subscribe carol > ada"]  # the roster does not have it, so it was no use
+
+
 async def test_while_the_stream_is_down_nobody_is_asked_and_it_goes_on_afterwards(scene: Scene) -> None:
     up = False
     scene.desk.up = lambda: up

@@ -82,7 +82,8 @@ STATES = [
     ("", "unsubscribed", [], "none"),
     ("asked", "unsubscribed", [], "asked"),
     ("heard", "unsubscribed", [], "none"),
-    ("hears heard", "unsubscribed", [], "hears"),
+    ("hears heard", "unsubscribed", [], "hears asked"),
+    ("hears", "unsubscribed", [], "hears asked"),
     ("hears asked", "unsubscribed", [], "hears asked"),
     ("", "probe", ["unsubscribed"], "none"),
     ("heard", "probe", ["unsubscribed"], "heard"),
@@ -300,7 +301,7 @@ def push(scene: Scene, items: str, sender: str = ADA) -> str:
 
 @pytest.mark.parametrize(
     ("subscription", "after"),
-    [("remove", "none"), ("both", "hears heard"), ("to", "hears"), ("from", "heard"), ("none", "")],
+    [("remove", "none"), ("both", "hears heard"), ("to", "hears asked"), ("from", "heard"), ("none", "asked")],
 )
 async def test_a_push_says_what_is_in_the_roster_now(subscription: str, after: str) -> None:
     scene = Scene()
@@ -411,6 +412,14 @@ async def test_when_the_gateway_stops_it_says_goodbye(scene: Scene) -> None:
     scene.roster.closing()
     scene.passes(100)
     assert scene.short() == ["unavailable gateway > ada", "unavailable gateway > eve", "unavailable bob/far > ada"]
+
+
+async def test_what_a_bridge_tells_while_it_stops_comes_too_late(scene: Scene) -> None:
+    scene.has(MUTUAL, Contact(BOBBY, hears=True, heard=True))
+    scene.roster.closing()
+    scene.out.clear()
+    scene.tell(Seen(SERVICE, "", "No networks"), Seen(BOBBY), Changed(BOBBY))
+    assert scene.out == []
 
 
 async def test_goodbyes_are_bounded_but_the_gateways_own(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

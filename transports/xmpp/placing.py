@@ -153,9 +153,15 @@ class Placing:
         try:
             while jobs:
                 async with self._turns:
-                    await jobs.popleft()()
+                    await self._one(jobs.popleft())
         finally:
             del self._jobs[user]
+
+    async def _one(self, job: _Job) -> None:
+        try:
+            await job()
+        except Exception:
+            log.exception("a roster could not be changed")
 
     async def _put(self, user: str) -> None:
         addresses = [address for address in self._waiting.pop(user, ()) if self.missing(user, address)]
@@ -267,7 +273,7 @@ class Placing:
     async def _offer(self, user: str, addresses: Collection[Address], action: str) -> None:
         """Offer changes to the client that was there last, if it takes such lists."""
         full = self.clients.last(user)
-        if not await self.clients.can(full, ROSTERX):
+        if not full or not await self.clients.can(full, ROSTERX):
             return
         rows = [row for address in addresses if (row := self.desk.contacts.get(user, address)) is not None]
         for begin in range(0, len(rows), LISTED):
@@ -339,7 +345,7 @@ class Placing:
     async def _empty(self, user: str, rows: Sequence[Contact]) -> None:
         for row in rows:
             await self.crowd.turn(3)
-            if self._sets(user):
+            if self._sets(user) and self.desk.up():
                 await self._remove(user, row)
             else:
                 self._end(user, row)

@@ -196,7 +196,9 @@ class Privilege:
             iq = ",".join(f"{ns}={type}" for ns, type in grants.iq) or None
             granted = {name: getattr(grants, name) or None for name in ("roster", "message", "presence")}
             missing = "; ".join(advice(grants)) or None
-            log.info(kv("privileges", domain=self.desk.domain, server=server, **granted, iq=iq, missing=missing))
+            # ejabberd then sends back all presence that we send, that of rooms too
+            excess = "presence=roster: managed_entity is enough" if grants.presence == "roster" else None
+            log.info(kv("privileges", domain=self.desk.domain, server=server, **granted, iq=iq, missing=missing, excess=excess))
 
     # Doing as the user ----------------------------------------------------------------------------------------------
 

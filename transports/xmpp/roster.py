@@ -55,6 +55,7 @@ class Roster:
         self.placing = Placing(desk, self.clients, self.crowd, self._appear, clock, later)
         self._resource = to_resource(desk.bridge.kind)
         self._turn = 0
+        self._closed = False  # goodbye is said: what a bridge tells while it stops comes too late
 
     # What the user's side says --------------------------------------------------------------------------------------
 
@@ -111,10 +112,10 @@ class Roster:
             self._put(user, row._replace(hears=False, asked=False))
 
     def _unsubscribed(self, user: str, presence: Presence, address: Address) -> None:
-        """RFC 6121 3.2.3. Never answered. Who declines what we asked is not asked again: `asked` stays."""
+        """RFC 6121 3.2.3. Never answered. Who declines, or takes back what was granted, is not asked again."""
         row = self.desk.contacts.get(user, address)
         if row is not None:
-            self._put(user, row._replace(heard=False))
+            self._put(user, row._replace(heard=False, asked=row.asked or row.hears))
 
     def _probe(self, user: str, presence: Presence, address: Address) -> None:
         """RFC 6121 4.3.2: answered at once."""
@@ -145,9 +146,9 @@ class Roster:
             row = self.desk.contacts.get(iq.sender, address) if address is not None else None
             if row is not None and item.subscription == "remove":
                 self._put(iq.sender, row._replace(hears=False, heard=False, asked=False))
-            elif row is not None:
+            elif row is not None and (row.hears or row.heard):
                 hears, heard = (item.subscription in (kind, "both") for kind in ("to", "from"))
-                self.desk.contacts.put(iq.sender, row._replace(hears=hears, heard=heard, asked=row.asked and not heard))
+                self.desk.contacts.put(iq.sender, row._replace(hears=hears, heard=heard, asked=not heard))
         return ""
 
     # What the far side says -----------------------------------------------------------------------------------------
@@ -186,7 +187,7 @@ class Roster:
             self.placing.renamed(user, before)
 
     def _seen(self, user: str, fact: Seen) -> None:
-        if self._hears(user, fact.contact):
+        if self._hears(user, fact.contact) and not self._closed:
             show = "unavailable" if fact.show == "unavailable" else fact.show if fact.show in _SHOWS else ""
             self.desk.send(self.shown(user, fact.contact, Status(show, fact.status)))  # type: ignore[arg-type]
 
@@ -272,6 +273,7 @@ class Roster:
 
     def closing(self) -> None:
         """The gateway goes: unavailable to all who hear it."""
+        self._closed = True
         self._turn += 1
         self.placing.questions.clear()
         users = [user for user in self._users() if self.desk.wing.admits(user)]
@@ -324,7 +326,7 @@ class Roster:
 
     def refresh(self, user: str, address: Address) -> None:
         """What belongs to an address's presence is another thing now: say it to a user who hears it."""
-        if self._hears(user, address):
+        if self._hears(user, address) and not self._closed:
             self._appear(user, address)
 
     def _appear(self, user: str, address: Address) -> None:
