@@ -211,6 +211,18 @@ async def test_what_cannot_be_known_is_an_error_and_asked_again(known: Exception
     assert fn(await scene.answer(TEMP)) == "Bob"
 
 
+@pytest.mark.parametrize("broken", ["no card", Card("Bob", avatar=Avatar(bytearray(b"x"), "image/png"))])  # type: ignore[arg-type]
+async def test_a_bridge_whose_card_is_none_leaves_nobody_waiting(broken: object) -> None:
+    scene = Scene(Knowing(bob=broken))  # type: ignore[arg-type]
+    scene.hears(BOB)
+    assert condition(await scene.answer(TEMP)) == "internal-server-error"
+    scene.bridge.known["bob"] = Card("Bob")  # type: ignore[attr-defined]
+    scene.profile.update(USER, BOB)  # those who ask when there is time do so still
+    await scene.quiet()
+    scene.sent()
+    assert fn(await scene.answer(TEMP)) == "Bob"
+
+
 async def test_nothing_known_is_kept_too_and_the_name_stands_for_it() -> None:
     scene = Scene(bridge := Knowing())
     for _ in range(3):

@@ -271,18 +271,19 @@ class Profile:
         except BaseException:
             future.cancel()
             raise
+        future.set_result(self._own(*key) if outcome == _EMPTY_CARD else outcome)
         if self._asking.get(key) is future:  # else it was voided in the meantime
             del self._asking[key]
             if isinstance(outcome, Card):
                 self._kept.put(key, outcome)
                 self._tell(*key)
-        card = self._own(*key) if outcome == _EMPTY_CARD else outcome
-        future.set_result(card)
 
     async def _asked(self, user: str, address: Address) -> Card | LegacyError:
         try:
             async with asyncio.timeout(WITHIN):
-                card = await self.bridge.card(user, address)
+                card = await self.bridge.card(user, address) or _EMPTY_CARD
+                vcard.face_of(card)  # what is no card fails here, and not where it is told
+            return card if card.name or card.nick or card == _EMPTY_CARD else self._named(address, card)
         except LegacyError as error:
             return error
         except TimeoutError:
@@ -290,8 +291,9 @@ class Profile:
         except Exception:
             log.exception("a bridge failed to say what it knows of an address")
             return LegacyError("internal-server-error", say("gate.failed"))
-        if card is None or card.name or card.nick:
-            return card or _EMPTY_CARD
+
+    def _named(self, address: Address, card: Card) -> Card:
+        """A card that has something, but no name."""
         return card._replace(name=self.bridge.identity(address).name)
 
     def _want(self, key: Key) -> None:
