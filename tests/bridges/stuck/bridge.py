@@ -18,4 +18,4 @@ class Stuck(Echo):
 
 
 def build(settings: Any, services: Services) -> Stuck:
-    return Stuck(settings.domain, 0, "127.0.0.1:1", services.inlet)
+    return Stuck(settings.domain, 0, "127.0.0.1:1", (), services)
