@@ -108,7 +108,7 @@ class Realm(House):
             items = []
             for jid, item in roster.items():
                 groups = "".join(f"<group>{escape(group)}</group>" for group in item.groups)
-                named = f"jid={quoteattr(jid)} name={quoteattr(item.name)} subscription='{item.subscription}'"
+                named = f"jid={quoteattr(jid)} name={quoteattr(item.name)} subscription={quoteattr(item.subscription)}"
                 items.append(f"<item {named}>{groups}</item>")
             self.result(iq, f"<query xmlns='{ROSTER[1:-1]}'>{''.join(items)}</query>")
         elif self.fails:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.far import DOMAIN, condition
 from tests.xmpp.realm import ADA, BOB, DESK, SERVER, Realm
+from tests.xmpp.realm import Item as RosterItem
 from transports.errors import LegacyError
 from transports.xmpp import privilege
 from transports.xmpp.privilege import Grants, Item, advice, grants_of
@@ -414,3 +415,15 @@ def test_but_a_stranger_who_wants_to_join_or_to_hear_is_told_that_it_may_not() -
     house.says("", f"#c@{DOMAIN}/romeo", "romeo@elsewhere.example/x", "<x xmlns='http://jabber.org/protocol/muc'/>")
     house.says("subscribe", BOB, "romeo@elsewhere.example")
     assert [condition(stanza) for stanza in house.sent()] == ["forbidden", "forbidden"]
+
+
+async def test_what_a_roster_calls_a_subscription_and_is_none_goes_no_further() -> None:
+    realm = Realm()
+    realm.advert("roster=both")
+    realm.rosters[ADA] = {BOB: RosterItem("Bob", (), "both'/><evil a='&")}
+    asking = asyncio.create_task(realm.desk.privilege.roster(ADA))
+    await realm.settle()
+    assert (await asking)[BOB] == Item(BOB, "Bob", (), "none")
+    placing = asyncio.create_task(realm.desk.privilege.place(ADA, Item(BOB, "Bob", (), "'/><evil a='&")))
+    await realm.settle()  # what cannot be read as XML fails here
+    await placing

@@ -88,13 +88,17 @@ def grants_of(stanza: Element) -> Grants | None:
     return None
 
 
+#: RFC 6121 2.1.2.5 and 2.1.2.6, 2.5 (remove).
+_SUBSCRIPTIONS: Final = frozenset(("none", "to", "from", "both", "remove"))
+
+
 def items_of(query: Element | None) -> dict[str, Item]:
-    """The items of a jabber:iq:roster query by their JID, `remove` among the subscriptions of a push."""
+    """The items of a jabber:iq:roster query by their JID, `remove` among the subscriptions of a push; others are none."""
     items = {}
     for found in query.iter(f"{{{ROSTER}}}item") if query is not None else ():
         groups = tuple(group.text or "" for group in found.iter(f"{{{ROSTER}}}group"))
-        jid = found.get("jid", "")
-        items[jid] = Item(jid, found.get("name", ""), groups, found.get("subscription", "none"))
+        jid, subscription = found.get("jid", ""), found.get("subscription", "")
+        items[jid] = Item(jid, found.get("name", ""), groups, subscription if subscription in _SUBSCRIPTIONS else "none")
     return items
 
 
@@ -263,7 +267,8 @@ class Privilege:
         """Put an item into the user's roster as it stands here, its subscription too. LegacyError when it cannot be done."""
         groups = "".join(f"<group>{xml.text(group)}</group>" for group in item.groups)
         name = f" name='{xml.attr(item.name)}'" if item.name else ""
-        await self._set(user, f"<item jid='{xml.attr(item.jid)}'{name} subscription='{item.subscription}'>{groups}</item>")
+        subscription = f" subscription='{xml.attr(item.subscription)}'"
+        await self._set(user, f"<item jid='{xml.attr(item.jid)}'{name}{subscription}>{groups}</item>")
 
     async def remove(self, user: str, jid: str) -> None:
         """Take an item out of the user's roster. LegacyError when it cannot be done, item-not-found when it was not there."""
