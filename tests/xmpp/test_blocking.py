@@ -128,6 +128,17 @@ async def test_lists_and_those_who_watch_them_are_bounded(scene: Scene, monkeypa
     assert pushes(scene) == []
 
 
+async def test_who_leaves_a_room_is_told_of_changes_still_and_who_goes_is_not(scene: Scene) -> None:
+    listed(scene)
+    scene.says("", f"#c@{DOMAIN}/ada", DESK)
+    scene.says("unavailable", f"#c@{DOMAIN}/ada", DESK)
+    ask(scene, element("block", BOB))
+    assert [to for to, _, _ in pushes(scene)] == [DESK] and scene.roster.clients.last(DESK.partition("/")[0]) == DESK
+    scene.says("unavailable", DOMAIN, DESK)
+    ask(scene, element("unblock", BOB))
+    assert pushes(scene) == [] and scene.roster.clients.last(DESK.partition("/")[0]) == ""
+
+
 async def test_a_long_list_fits_a_stanza(scene: Scene) -> None:
     for number in range(2_000):
         scene.has(Contact(Address("person", f"{number:0>40}"), blocked=True))

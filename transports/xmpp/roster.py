@@ -62,10 +62,14 @@ class Roster:
     def presence(self, presence: Presence, address: Address) -> bool:
         """Everything but rooms' presence: subscribe, subscribed, unsubscribe, unsubscribed, probe, and how the user is there."""
         kind = presence.type
-        if kind in ("", "unavailable"):
-            (self.clients.here if kind == "" else self.clients.gone)(presence.sender)
-            (self.desk.profile.greet if kind == "" else self.desk.profile.parted)(presence.sender, address)
-            if kind == "unavailable":
+        if kind == "":
+            self.clients.here(presence.sender)
+            self.desk.profile.greet(presence.sender, address)
+            return not presence.to.local
+        if kind == "unavailable":
+            self.desk.profile.parted(presence.sender, address)
+            if address.kind != "room":  # who leaves a room is there still
+                self.clients.gone(presence.sender)
                 self.desk.blocking.gone(presence.sender)
             return not presence.to.local
         handler = _HANDLERS.get(kind)
