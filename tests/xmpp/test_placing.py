@@ -23,6 +23,7 @@ from tests.xmpp.rosters import (
 )
 from transports.accounts import Account
 from transports.contacts import Contact
+from transports.errors import LegacyError
 from transports.events import Address, Forgotten, Known
 
 
@@ -192,6 +193,29 @@ async def test_what_fails_at_one_contact_stops_nothing_else(scene: Scene, monkey
     await scene.settle()
     scene.tell(Known(CAROL, "Carol"))
     assert await scene.settle() == ["subscribe carol > ada"]  # the roster does not have it, so it was no use
+
+
+async def test_what_an_old_stream_left_unanswered_is_put_on_the_new_one_and_not_asked(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.advert("roster=both")
+    place = scene.desk.privilege.place
+    lost: list[asyncio.Future[None]] = []
+
+    async def never(user: str, item: object) -> None:
+        lost.append(asyncio.get_running_loop().create_future())
+        await lost[-1]
+
+    monkeypatch.setattr(scene.desk.privilege, "place", never)
+    scene.tell(Known(BOBBY, "Bob"))
+    assert await scene.settle() == []
+    monkeypatch.setattr(scene.desk.privilege, "place", place)
+    scene.desk.privilege.connected()
+    scene.roster.connected()
+    scene.advert("roster=both")
+    lost[0].set_exception(LegacyError("remote-server-timeout", ""))
+    assert await scene.settle() == ["here gateway > ada", "here bob/far > ada"]
+    assert scene.rosters[ADA][BOB].subscription == "both"
 
 
 async def test_while_the_stream_is_down_nobody_is_asked_and_it_goes_on_afterwards(scene: Scene) -> None:

@@ -63,6 +63,7 @@ class Placing:
         self._waiting: dict[str, dict[Address, None]] = {}
         self._jobs: dict[str, deque[_Job]] = {}  # of users whose rosters are being changed
         self._turns = asyncio.Semaphore(USERS)
+        self._stream = 0
         self._hold = 0.0  # until then users of servers that have not spoken wait
         self._proven: dict[str, bool] = {}  # server -> whether an item that we set there makes subscriptions
 
@@ -107,6 +108,7 @@ class Placing:
     def hold(self) -> None:
         """A new stream: what servers grant on it is still to come."""
         self._proven.clear()
+        self._stream += 1
         self._hold = self._clock() + GRACE
         self._later(GRACE, self._release)
 
@@ -165,9 +167,13 @@ class Placing:
 
     async def _put(self, user: str) -> None:
         addresses = [address for address in self._waiting.pop(user, ()) if self.missing(user, address)]
+        stream = self._stream
         left = await self._place(user, addresses) if self._sets(user) else addresses
         if not self.desk.up():
             return  # the next stream goes on with what is missing
+        if stream != self._stream:
+            self.want(user, *left)  # the answers went with the one before
+            return
         listed = self._listed(user, left)
         if listed:
             await self._offer(user, listed, "add")
