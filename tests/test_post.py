@@ -636,6 +636,27 @@ async def test_nothing_comes_from_whom_the_user_blocks(scene: Scene) -> None:
     assert scene.out.empty()
 
 
+@pytest.mark.parametrize("state", ["", "/><stream:error", "singing"])
+async def test_a_state_that_is_none_is_not_told(scene: Scene, state: str) -> None:
+    scene.post.tell(ADA, Typing(ANN, "Ann", state))  # type: ignore[arg-type]
+    assert scene.out.empty()
+
+
+async def test_what_cannot_be_told_does_not_fail_in_the_bridge(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    nowhere = Address("person", "x" * 2_000)  # no JID
+    scene.post.tell(ADA, Typing(nowhere, "Ann", "composing"))
+    scene.post.tell(ADA, Notice(nowhere, "hello"))
+    assert scene.out.empty() and caplog.text.count("a fact could not be told") == 2
+
+
+async def test_what_is_told_again_and_again_of_an_unknown_message_is_kept_once(scene: Scene) -> None:
+    for _ in range(100):
+        scene.post.tell(ADA, Delivered(ANN, "far-9"))
+    while scene.post._tasks._running:
+        await asyncio.wait(scene.post._tasks._running)
+    assert [len(early) for early in scene.post._early.values()] == [1]
+
+
 async def test_a_notice_is_words_of_the_place(scene: Scene) -> None:
     scene.post.tell(ADA, Notice(Address("service", ""), "Your number is +1 555 0100."))
     stanza = await scene.heard()

@@ -11,11 +11,12 @@ import contextlib
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from transports.describe import Value
 from transports.errors import LegacyError
 from transports.events import (
+    Activity,
     Address,
     Correct,
     Corrected,
@@ -63,6 +64,8 @@ log = logging.getLogger(__name__)
 REMARKS: Final = "reactions"
 #: Outcomes that are kept until it is known of which message they are, and notes of users that are looked up at once.
 EARLY, LOOKUPS = 1_000, 1_000
+#: What becomes the name of an element.
+_ACTIVITIES: Final = frozenset(get_args(Activity))
 
 
 class Post:
@@ -219,13 +222,16 @@ class Post:
         ]
 
     def tell(self, user: str, fact: Fact) -> None:
-        """What a durable bridge shows without a journal (ports.Inlet.tell)."""
+        """What a durable bridge shows without a journal (ports.Inlet.tell). Never raises."""
         teller = _TELLERS.get(type(fact))
-        if teller is not None:
-            teller(self, user, fact)
+        try:
+            if teller is not None:
+                teller(self, user, fact)
+        except Exception:
+            log.exception(kv("a fact could not be told", domain=self.domain, user=user))
 
     def _typing(self, user: str, fact: Typing) -> None:
-        if self.up() and self.there(user) and not self.blocks(user, fact.where):
+        if fact.state in _ACTIVITIES and self.up() and self.there(user) and not self.blocks(user, fact.where):
             # as a contact's presence, from a resource: clients take no states from elsewhere
             sender = f"{self._jid(fact.where)}/{to_resource(self.bridge.kind)}"
             self.send(chat.typing(self.door, sender, user, fact.state))
