@@ -96,6 +96,17 @@ async def test_without_the_right_to_read_a_roster_what_the_user_named_is_not_wri
     assert scene.flags() == "hears asked" and scene.flags(CAROL) == "hears heard"
 
 
+async def test_many_contacts_at_once_cost_one_look_at_the_roster(scene: Scene) -> None:
+    scene.advert("roster=both")
+    scene.tell(*(Known(Address("person", f"p{number}")) for number in range(50)))
+    await asyncio.sleep(0)
+    scene.tell(*(Known(Address("person", f"q{number}")) for number in range(50)))
+    await scene.settle()
+    kinds = [iq.get("type") for iq in scene.asked]
+    assert (kinds.count("set"), len(scene.rosters[ADA])) == (100, 100)
+    assert kinds.count("get") == 3  # each of two times, and once to see what a set has done
+
+
 async def test_forgotten_contacts_go_out_of_the_roster(scene: Scene) -> None:
     scene.advert("roster=both")
     scene.tell(Known(BOBBY, "Bob"))

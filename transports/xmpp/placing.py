@@ -62,6 +62,7 @@ class Placing:
         self._later = later
         self._waiting: dict[str, dict[Address, None]] = {}
         self._jobs: dict[str, deque[_Job]] = {}  # of users whose rosters are being changed
+        self._putting: set[str] = set()  # of whom one job is to put what waits
         self._turns = asyncio.Semaphore(USERS)
         self._stream = 0
         self._hold = 0.0  # until then users of servers that have not spoken wait
@@ -103,6 +104,7 @@ class Placing:
         self.questions.forget(user)
         if user in self._jobs:
             self._jobs[user].clear()
+            self._putting.discard(user)
         self._do(user, lambda: self._empty(user, rows))
 
     def hold(self) -> None:
@@ -135,7 +137,9 @@ class Placing:
         if not waiting or not self.desk.up() or (self._clock() < self._hold and not self.desk.privilege.told(user)):
             return
         if user in self._jobs or self._sets(user) or self._listed(user, waiting):
-            self._do(user, lambda: self._put(user))
+            if user not in self._putting:
+                self._putting.add(user)
+                self._do(user, lambda: self._put(user))
         else:
             self._ask_all(user, self._waiting.pop(user))
 
@@ -158,6 +162,7 @@ class Placing:
                     await self._one(jobs.popleft())
         finally:
             del self._jobs[user]
+            self._putting.discard(user)
 
     async def _one(self, job: _Job) -> None:
         try:
@@ -166,9 +171,10 @@ class Placing:
             log.exception("a roster could not be changed")
 
     async def _put(self, user: str) -> None:
+        self._putting.discard(user)
         addresses = [address for address in self._waiting.pop(user, ()) if self.missing(user, address)]
         stream = self._stream
-        left = await self._place(user, addresses) if self._sets(user) else addresses
+        left = await self._place(user, addresses) if addresses and self._sets(user) else addresses
         if not self.desk.up():
             return  # the next stream goes on with what is missing
         if stream != self._stream:
@@ -339,19 +345,19 @@ class Placing:
             self.desk.send(f"{self._opening(user, row.address, kind)}/>")
 
     async def _remove(self, user: str, row: Contact) -> None:
+        if not self._sets(user) or not self.desk.up():
+            return self._end(user, row)
         now = self.desk.contacts.get(user, row.address)
         if now is not None and not now.blocked:
-            return  # it is back, and what puts it there finds the item
+            return None  # it is back, and what puts it there finds the item
         try:
             await self.desk.privilege.remove(user, self.desk.roster.jid(row.address))
         except LegacyError as error:
             if error.condition != "item-not-found":
                 self._end(user, row)
+        return None
 
     async def _empty(self, user: str, rows: Sequence[Contact]) -> None:
         for row in rows:
             await self.crowd.turn(3)
-            if self._sets(user) and self.desk.up():
-                await self._remove(user, row)
-            else:
-                self._end(user, row)
+            await self._remove(user, row)
