@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from tests.far import DOMAIN, House, condition, words
-from transports.events import Address, Entered, Rank, Say, Subject
+from transports.events import NO_RANK, Address, Entered, Rank, Say, Subject
 from transports.gateway import Ids, Users
 from transports.xmpp.address import JidError
 from transports.xmpp.read import message as read_message
@@ -261,6 +261,15 @@ def test_joins_of_what_cannot_be_joined(house: House, to: str, wanted: str) -> N
 def test_other_presence_is_not_answered_with_errors(house: House, kind: str, place: str) -> None:
     house.stanza(f"<presence from='{DESK}' to='{jid(place)}' type='{kind}'/>")
     assert [condition(answer) for answer in house.sent() if condition(answer)] == []
+
+
+def test_a_link_that_only_its_key_opens_is_not_said_in_a_room(house: House) -> None:
+    house.stanza(f"<presence from='{DESK}' to='{JID}/ada'>{MUC}</presence>")
+    session = house.bridge.sessions["ada@example.org"]
+    session.outlet.tell(Entered(Address("room", "#c"), "ada", {"ada": NO_RANK}, Subject("")))
+    house.sent(), house.took()
+    house.stanza(f"<message from='{DESK}' to='{JID}' type='groupchat' id='1'><body>aesgcm://h/f#00</body></message>")
+    assert [condition(answer) for answer in house.sent()] == ["not-acceptable"] and house.took() == []
 
 
 # Visitors -------------------------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from transports.xmpp.address import from_local, from_resource
 from transports.xmpp.meaning import Meaning, encryption, meaning
 from transports.xmpp.read import Iq, Message, Presence
 from transports.xmpp.room import Client
-from transports.xmpp.semantics import Act
+from transports.xmpp.semantics import SEALED, Act
 
 log = logging.getLogger(__name__)
 
@@ -235,7 +235,7 @@ class Wing:
             address = self.address(to.local)
         except LegacyError:
             return False
-        if address.kind != "room" or len(body) > self.bridge.max_text(address):
+        if address.kind != "room" or len(body) > self.bridge.max_text(address) or body.startswith(SEALED):
             return False
         visitor.says(message, address)
         return True

@@ -231,6 +231,8 @@ def test_where_one_can_only_say_words(inside: str, command: Act | None) -> None:
         ("<body>x</body><replace id='bad1' xmlns='urn:xmpp:message-correct:0'/>", (), "service-unavailable"),
         ("<retract id='m0' xmlns='urn:xmpp:message-retract:1'/>", (Say, Correct), "feature-not-implemented"),
         ("<body>x</body><x xmlns='jabber:x:oob'><url>aesgcm://h/f#00</url></x>", (Say,), "not-acceptable"),
+        ("<body>aesgcm://h/f#00</body>", (Say,), "not-acceptable"),
+        ("<body>aesgcm://h/f#00</body>", (Say, Attach), "not-acceptable"),
     ],
 )
 def test_what_cannot_be_said_otherwise_is_refused_with_words(inside: str, can: tuple[type, ...], condition: str) -> None:

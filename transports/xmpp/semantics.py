@@ -34,6 +34,9 @@ from transports.xmpp.read import Message
 #: Characters of a message that a remark about it repeats.
 EXCERPT: Final = 40
 
+#: XEP-0454: a link to what only its fragment opens. It is said where messages are encrypted, and nowhere else.
+SEALED: Final = "aesgcm:"
+
 #: What a message can come to at an address.
 Act: TypeAlias = Letter | Type | Read
 
@@ -56,6 +59,8 @@ def wanted(message: Message, meaning: Meaning, to: Address, nick: str = "") -> A
     more = _more(message, meaning)
     if meaning.text is not None or meaning.files:
         text = meaning.text or ""
+        if text.startswith(SEALED):
+            raise LegacyError("not-acceptable", say("message.encrypted-file"))
         if meaning.replace:
             return Correct(to, nick, (meaning.replace,), text, by, id, message, more)
         return Say(to, nick, text, by, id, message, more)
