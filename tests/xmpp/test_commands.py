@@ -624,3 +624,14 @@ async def test_an_answer_fits_whatever_is_in_it(house: House) -> None:
         await asyncio.sleep(0)
     assert len(house.out[0].encode()) <= MAX_STANZA
     ET.fromstring(house.out[0])
+
+
+async def test_a_language_as_long_as_a_stanza_is_not_said_again(house: House) -> None:
+    CATALOGS["de"] = {"talk.done": "Erledigt."}
+    try:
+        asked = f"<command xmlns='{NS}' node='picky' action='execute'/>"
+        house.stanza(f"<iq type='set' to='bob@{DOMAIN}' from='{DESK}' id='exec1' xml:lang='de-{'x' * 50_000}'>{asked}</iq>")
+        (answer,) = await sent(house)
+    finally:
+        CATALOGS.clear()
+    assert len(command(answer).get("{http://www.w3.org/XML/1998/namespace}lang", "")) == 35

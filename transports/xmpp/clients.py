@@ -14,8 +14,8 @@ from transports.xmpp.disco import INFO_NS
 if TYPE_CHECKING:
     from transports.xmpp.desk import Desk
 
-#: Users whose client is known, and clients whose features are; features of one that are kept.
-USERS, CLIENTS, FEATURES = 10_000, 1_000, 300
+#: Users whose client is known, and clients of which it is known what they can do.
+USERS, CLIENTS = 10_000, 1_000
 #: Seconds a client may take to say what it can do.
 PATIENCE: Final = 5.0
 
@@ -24,7 +24,7 @@ class Clients:
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
         self._last: OrderedDict[str, str] = OrderedDict()  # bare JID -> full JID
-        self._features: OrderedDict[str, frozenset[str]] = OrderedDict()
+        self._features: OrderedDict[str, dict[str, bool]] = OrderedDict()  # only what was asked for: a client may name anything
 
     def here(self, full: str) -> None:
         """A client (full JID) is there."""
@@ -47,13 +47,14 @@ class Clients:
 
     async def can(self, full: str, feature: str) -> bool:
         """Whether a client says that it can do something."""
-        if full not in self._features:
+        known = self._features.setdefault(full, {})
+        if len(self._features) > CLIENTS:
+            self._features.popitem(last=False)
+        if feature not in known:
             try:
                 query = await self.desk.asker.ask(full, f"<query xmlns='{INFO_NS}'/>", patience=PATIENCE)
             except LegacyError:
                 query = None
-            found = query.findall(f"{{{INFO_NS}}}feature")[:FEATURES] if query is not None else []
-            self._features[full] = frozenset(element.get("var", "") for element in found)
-            if len(self._features) > CLIENTS:
-                self._features.popitem(last=False)
-        return feature in self._features[full]
+            found = query.iterfind(f"{{{INFO_NS}}}feature") if query is not None else ()
+            known[feature] = any(element.get("var") == feature for element in found)
+        return known[feature]

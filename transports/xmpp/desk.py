@@ -51,6 +51,8 @@ log = logging.getLogger(__name__)
 PENDING: Final = 100
 #: Users whose language is remembered without an account.
 LANGUAGES: Final = 10_000
+#: Characters of a language tag (RFC 5646 4.4.1).
+LONGEST: Final = 35
 
 
 class Desk:
@@ -101,10 +103,10 @@ class Desk:
 
     def language(self, stanza: Message | Presence | Iq) -> str:
         """What the user has chosen; else xml:lang of the stanza; else what the same user spoke last."""
-        user = stanza.sender.partition("/")[0]
-        if stanza.language:
-            self._heard(user, stanza.language[:35])
-        return self.register.language(user) or stanza.language or self.language_of(user)
+        user, heard = stanza.sender.partition("/")[0], stanza.language[:LONGEST]
+        if heard:
+            self._heard(user, heard)
+        return self.register.language(user) or heard or self.language_of(user)
 
     def avatar(self, user: str, address: Address) -> str:
         return self.profile.avatar(user, address)
