@@ -393,6 +393,16 @@ async def test_words_that_mean_nothing_are_answered_a_few_times(house: House) ->
     assert answers[-4] == "There is nothing to cancel." and answers[-1] == ""
 
 
+@pytest.mark.parametrize("begins", ["ban", "three", "slow", "plans", "users", "mine"])
+async def test_a_machine_that_says_all_again_is_not_talked_to_for_ever(house: House, begins: str) -> None:
+    said = await chat(house, begins)
+    count = 0
+    while said and count < 40:
+        count += 1
+        said = await chat(house, begins if begins in ("plans", "users", "mine") else f"123 {said}")
+    assert not said
+
+
 async def test_silence_ends_after_a_while(house: House) -> None:
     now = 0.0
     house.desk.talk.clock = lambda: now

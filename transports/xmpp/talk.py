@@ -35,6 +35,8 @@ LONGEST: Final = 20_000
 #: Answers in a row to words that mean nothing, and users that this is counted of.
 HINTS: Final = 3
 COUNTED: Final = 1_000
+#: Words in a row that lead a command nowhere; then it ends.
+IN_VAIN: Final = 10
 #: Words of one command about how far it is.
 MOST_PROGRESS: Final = 100
 #: Of use only now, and only here (XEP-0334, XEP-0280).
@@ -53,6 +55,7 @@ class Conversation(calls.Running):
         self._wrong: dict[str, str] = {}
         self._todo: list[Field] = []
         self._progress: list[str] = []
+        self._vain = 0
 
     # From the command -------------------------------------------------------------------------------------------------
 
@@ -78,7 +81,7 @@ class Conversation(calls.Running):
             self.talk.end(self)
             self._tell(in_language(say(key), self.language))
         elif self.asked is None:
-            self._tell(in_language(self._progress[-1] if self._progress else say("command.working"), self.language), _FLEETING)
+            self._again(in_language(self._progress[-1] if self._progress else say("command.working"), self.language), _FLEETING)
         elif self.asked.confirm:
             self._confirmed(text)
         elif self._todo:
@@ -92,13 +95,23 @@ class Conversation(calls.Running):
         if value in ("0", "1"):
             self.submit({calls.YES: [value]})
         else:
-            self._tell(in_language(say("talk.yes-or-no"), self.language))
+            self._again(in_language(say("talk.yes-or-no"), self.language))
+
+    def _again(self, text: str, more: str = "") -> None:
+        """What was said already; a few times, lest two machines talk to each other for ever."""
+        self._vain += 1
+        if self._vain <= IN_VAIN:
+            self._tell(text, more)
+        elif not self.working:
+            self.talk.end(self)
+            self._tell(in_language(say("command.declined"), self.language))
 
     def _answered(self, field: Field, question: calls.Question, text: str) -> None:
         values = prose.heard(field, text, self.language)
         if error := self._fault(field, question, values):
-            self._tell(self._question(field, question, error))
+            self._again(self._question(field, question, error))
             return
+        self._vain = 0
         if values is not None:
             self._given[field.var] = values
         del self._todo[0]
@@ -248,10 +261,15 @@ class Talk:
             return
         command = self._command(user, address, word, language)
         if command is None:
-            self._hint(sender, address, word, language)
+            nothing = prose.means(word, "talk.words-cancel", language)
+            self._hint(sender, address, in_language(say("talk.nothing" if nothing else "talk.unknown"), language))
+            return
+        try:
+            self.desk.commands.allowed(user, command)
+        except LegacyError as error:
+            self._hint(sender, address, f"⚠ {calls.words(error, language)}")
             return
         self._unknown.pop(user, None)
-        self.desk.commands.allowed(user, command)
         self._start(Conversation(self, command, sender, address, language, typed.strip()))
 
     def _command(self, user: str, address: Address, word: str, language: str) -> AdHoc | None:
@@ -259,8 +277,8 @@ class Talk:
         there = self.desk.commands.there(user, address).values()
         return next((one for one in there if word in (one.word, in_language(one.word, language).lower())), None)
 
-    def _hint(self, sender: str, address: Address, word: str, language: str) -> None:
-        """Words that mean nothing: said a few times, lest two machines talk to each other for ever."""
+    def _hint(self, sender: str, address: Address, words: str) -> None:
+        """Why nothing comes of what was said: a few times, lest two machines talk to each other for ever."""
         user, now = sender.partition("/")[0], self.clock()
         count, last = self._unknown.pop(user, (0, now))
         count = count + 1 if now - last <= IDLE else 1
@@ -268,8 +286,7 @@ class Talk:
         if len(self._unknown) > COUNTED:
             self._unknown.popitem(last=False)
         if count <= HINTS:
-            nothing = prose.means(word, "talk.words-cancel", language)
-            self.tell(sender, address, in_language(say("talk.nothing" if nothing else "talk.unknown"), language))
+            self.tell(sender, address, words)
 
     # Help -------------------------------------------------------------------------------------------------------------
 
