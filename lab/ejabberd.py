@@ -77,7 +77,7 @@ PRIVILEGE = """\
   mod_privilege:
     roster: {both: gateway_rule}
     message: {outgoing: gateway_rule}
-    presence: {managed_entity: gateway_rule, roster: gateway_rule}
+    presence: {managed_entity: gateway_rule}
 """
 # COMPAT: between these versions mod_privilege drops every plain iq of a component, answers included (its issue 4336).
 DROPS_IQS = ((24, 6), (25, 3))

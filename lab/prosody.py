@@ -64,7 +64,7 @@ http_files_dir = %(www)s
 http_paths = { files = "/"; file_share = "/upload" }
 
 local may = {
-  roster = "both"; message = "outgoing"; presence = "roster";
+  roster = "both"; message = "outgoing"; presence = "managed_entity";
   iq = {
     ["http://jabber.org/protocol/pubsub"] = "both";
     ["http://jabber.org/protocol/pubsub#owner"] = "set";

@@ -301,7 +301,7 @@ async def test_a_stop_and_a_start_are_seen_and_nobody_is_asked_twice(ada: Person
 
 async def test_the_log_says_what_is_granted(house: House) -> None:
     granted = house.gateway.log_lines(
-        rf"privileges domain={DOMAIN} server=localhost roster=both message=outgoing presence=roster"
+        rf"privileges domain={DOMAIN} server=localhost roster=both message=outgoing presence=managed_entity"
     )
     failed = house.gateway.log_lines(f"rosters cannot be set domain={DOMAIN} server=localhost")
     assert (bool(granted), bool(failed)) == (house.grants, house.grants and not house.puts)

@@ -10,10 +10,12 @@ from collections.abc import Sequence
 from transports.xmpp.privilege import advice
 
 _PROSODY = """\
--- Prosody: "privilege" in modules_enabled, and within VirtualHost "{host}":
+-- Prosody, within VirtualHost "{host}", where "privilege" is among modules_enabled:
 privileged_entities = {{
 {entities}
-}}"""
+}}
+-- and within each {components}:
+modules_enabled = {{ "privilege" }}"""
 
 _ENTITY = """\
   ["{domain}"] = {{
@@ -42,5 +44,6 @@ def lines(domains: Sequence[str], host: str) -> str:
     gains = "\n".join(f"  {line}" for line in advice())
     entities = "\n".join(_ENTITY.format(domain=domain) for domain in domains)
     servers = "\n".join(f"      - {domain}" for domain in domains)
-    blocks = (_PROSODY.format(host=host, entities=entities), _EJABBERD.format(servers=servers))
+    components = ", ".join(f'Component "{domain}"' for domain in domains)
+    blocks = (_PROSODY.format(host=host, entities=entities, components=components), _EJABBERD.format(servers=servers))
     return "\n\n".join((f"What each privilege gives:\n{gains}", *blocks))
