@@ -572,7 +572,7 @@ async def test_a_chosen_language_is_spoken_whatever_the_client_says() -> None:
     await scene.set(form(language="de"))
     assert words(await scene.set("<remove/><remove/>", lang="en")).startswith("Wer sich abmeldet")
     await scene.set(form(language="auto"))
-    assert words(await scene.set("<remove/><remove/>", lang="en")).startswith("The end of a registration")
+    assert words(await scene.set("<remove/><remove/>", lang="en")).startswith("A request to unregister")
 
 
 async def test_contacts_come_into_the_contact_list_once_they_are_wanted_there() -> None:
