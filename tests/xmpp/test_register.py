@@ -70,6 +70,8 @@ class Bank(FarBridge):
 
     async def unregister(self, user: str, answers: Answers) -> None:
         self.left.append(answers)
+        if self.gate is not None:
+            await self.gate.wait()
 
 
 class Scene(House):
@@ -754,6 +756,22 @@ async def test_who_leaves_is_gone_whatever_is_heard_meanwhile() -> None:
     store.gate.set()
     await asyncio.gather(*tasks)
     assert ADA not in accounts
+
+
+async def test_who_unregisters_slowly_is_told_in_the_end_that_it_is_done() -> None:
+    scene = Scene()
+    await scene.set(GOOD)
+    caller = await Caller(scene, DESK).execute("unregister")
+    scene.desk.commands.patience = 0.0
+    scene.bridge.gate = asyncio.Event()
+    await caller.yes()
+    assert caller.status == "executing"
+    scene.bridge.gate.set()
+    await scene.settle()
+    assert scene.answers() is None
+    await caller.submit()
+    assert (caller.status, caller.text) == ("completed", "You have unregistered.")
+    assert not scene.desk.commands._sessions
 
 
 # What there is before -------------------------------------------------------------------------------------------------

@@ -235,6 +235,8 @@ class Commands:
         session = self._sessions.get(id)
         if session is None or session.gone or self._expired(session):
             raise _bad("session-expired", "command.expired", "not-allowed")
+        if session.ended is not None and session.command.role == "registered":
+            return session  # it may have been what unregisters
         if not self.may(session.user, session.command):
             self._end(session)
         self.allowed(session.user, session.command)
@@ -322,9 +324,9 @@ class Commands:
                 self._end(session)
 
     def leave(self, user: str) -> None:
-        """The user's sessions end, but what is at work (it may be what unregisters) comes to its own end."""
+        """The user's questions end; what is at work comes to its own end, and how that was (it unregisters) is still told."""
         for session in list(self._each.get(user, ())):
-            if not session.working:
+            if session.asked is not None:
                 self._end(session)
 
 
