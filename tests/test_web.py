@@ -209,6 +209,14 @@ async def test_a_host_without_files_never_opens_the_store(place: Place) -> None:
     assert place.opened == 0
 
 
+@pytest.mark.parametrize("name", ["x" * 32, "..", "../transports.db", "a.part", "x" * 31 + "\0", "\u0660" * 32, ""])
+async def test_who_guesses_names_costs_the_store_nothing(place: Place, name: str) -> None:
+    await place.depot.put("sms", "ada@example.org", PNG, "a.png", "image/png")
+    opened = place.opened
+    assert await place.depot.find(name, "a.png") is None
+    assert place.opened == opened
+
+
 async def test_our_own_links_are_read_without_the_web(place: Place) -> None:
     url = await place.depot.put("sms", "ada@example.org", PNG, "très.png", "image/png")
     assert await place.depot.read(url) == (PNG, "image/png")
@@ -313,6 +321,38 @@ async def test_a_connection_that_says_nothing_whole_is_closed(monkeypatch: pytes
         began = time.monotonic()
         await talk(port, begin)
         assert time.monotonic() - began < 5
+
+
+async def test_who_asks_and_does_not_read_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web, "STALLED", 0.3)
+    async with listening(web.public(None)) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
+        with contextlib.closing(writer), pytest.raises(ConnectionError):
+            async with asyncio.timeout(20):
+                while True:
+                    writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" * 1000)
+                    await writer.drain()
+        assert reader.exception() is not None
+        assert await get(port, "/healthz") == (200, "ok\n")
+
+
+async def test_who_reads_on_in_time_is_not_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web, "STALLED", 0.05)
+
+    class Wire(asyncio.Transport):
+        ended = asyncio.Event()
+
+        def abort(self) -> None:
+            self.ended.set()
+
+    connection = web._Patient(asyncio.Protocol())
+    connection.connection_made(Wire())
+    connection.pause_writing()
+    connection.resume_writing()
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(Wire.ended.wait(), 0.2)
+    connection.pause_writing()
+    await asyncio.wait_for(Wire.ended.wait(), 5)
 
 
 async def test_a_body_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

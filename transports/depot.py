@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 import logging
 import os
+import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Collection
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 ROOM, OWN_ROOM = 2**30, 2**28
 #: Random bytes in a name: 192 bits.
 _RANDOM: Final = 24
+_NAME: Final = re.compile(r"[A-Za-z0-9_-]{32}")
 #: Seconds after which a file without a row is nobody's.
 STRAY: Final = 3_600.0
 DAY: Final = 86_400.0
@@ -88,11 +90,11 @@ class Depot:
 
     async def find(self, name: str, filename: str) -> tuple[Path, Any] | None:
         """The path and the row of a file that may be had under these names."""
-        if not self._folder.is_dir():
-            return None  # there never was one, and the store stays closed
+        path = self._path(name) if _NAME.fullmatch(name) else None
+        if path is None or not path.is_file():
+            return None  # who guesses costs the store nothing; where there never was a file it stays closed
         row = await (await self._rows()).get(name)
-        path = self._path(name)
-        return (path, row) if row is not None and row.filename == filename and path.is_file() else None
+        return (path, row) if row is not None and row.filename == filename else None
 
     async def read(self, url: str) -> tuple[bytes, str] | None:
         """The bytes and the type behind a URL of ours; None when it is none, or its time is over."""
@@ -129,7 +131,7 @@ class Depot:
     # The folder -------------------------------------------------------------------------------------------------------
 
     def _path(self, name: str) -> Path:
-        """`name` is one that we made: from the store, never from a request."""
+        """`name` is one that we made, or looks like one: no path in it."""
         return self._folder / name
 
     def _write(self, name: str, data: bytes) -> str:

@@ -19,7 +19,7 @@ import os
 import socket
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import quote
 
 from aiohttp import web, web_response
@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 #: Bytes of a request's body; seconds for a request until its answer begins, and between two of a connection.
 LARGEST: Final = 1_048_576
 WITHIN, IDLE = 30.0, 15.0
+#: Seconds that who asked may take to read on when the buffers are full.
+STALLED: Final = 30.0
 #: Connections at a time, beyond which new ones are closed; seconds until a place that was taken is tried again.
 CONNECTIONS: Final = 500
 AGAIN: Final = 5.0
@@ -141,7 +143,43 @@ class Listener:
         server = self._runner.server if self._runner is not None else None
         if server is None or self._stopping or len(server.connections) >= CONNECTIONS:
             return _Full()
-        return server()
+        return _Patient(server())
+
+
+class _Patient(asyncio.Protocol):
+    """A connection, as `answering` has it; ended when who is there asks and does not read, which aiohttp would wait for."""
+
+    def __init__(self, answering: asyncio.Protocol) -> None:
+        self._answering = answering
+        self._end: asyncio.TimerHandle | None = None
+
+    def data_received(self, data: bytes) -> None:
+        self._answering.data_received(data)
+
+    def eof_received(self) -> bool | None:
+        return self._answering.eof_received()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.WriteTransport, transport)
+        self._answering.connection_made(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._rest()
+        self._answering.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        self._rest()
+        self._end = asyncio.get_running_loop().call_later(STALLED, self._transport.abort)
+        self._answering.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._rest()
+        self._answering.resume_writing()
+
+    def _rest(self) -> None:
+        if self._end is not None:
+            self._end.cancel()
+            self._end = None
 
 
 class _Full(asyncio.Protocol):
