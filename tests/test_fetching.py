@@ -334,7 +334,7 @@ async def test_a_server_that_drips_is_left_when_the_time_is_over(monkeypatch: py
 
 
 def slot(port: int, *headers: tuple[str, str], own: bool = True, host: str = "127.0.0.1") -> Slot:
-    return Slot(f"http://{host}:{port}/put", "https://download.example/x", headers, own)
+    return Slot(f"http{'s' * (not own)}://{host}:{port}/put", "https://download.example/x", headers, own)
 
 
 async def test_a_file_is_put_with_what_the_slot_says() -> None:
@@ -373,3 +373,12 @@ async def test_a_slot_does_not_lead_where_it_must_not(address: str, own: bool) -
             names = Names(up_example=[[address]])
             await putting.put(Reach(names.addresses), "ada", slot(server.port, own=own, host="up.example"), BODY, "a/b")
         assert caught.value.condition == "not-allowed" and server.asked == []
+
+
+async def test_a_slot_of_another_server_is_not_used_without_encryption() -> None:
+    """XEP-0363 4; and no server elsewhere has us say its words at a port of the old protocols."""
+    async with serving({"/put": answer(b"", "201 Created")}) as server:
+        with pytest.raises(LegacyError) as caught:
+            foreign = slot(server.port)._replace(own=False)
+            await putting.put(Reach(Names().addresses), "ada", foreign, BODY, "a/b")
+        assert "without encryption" in caught.value.text and server.asked == []

@@ -42,6 +42,10 @@ class Users:
         names = self._names
         return bare in names or bare.rpartition("@")[2] in names or "*" in names
 
+    def names(self, domain: str) -> bool:
+        """Whether the operator has named this very domain."""
+        return domain in self._names
+
     def serves(self, domain: str) -> bool:
         """Whether somebody of this domain may use the gateway."""
         return domain in self or any(name.endswith(f"@{domain}") for name in self._names)

@@ -20,6 +20,8 @@ _DONE: Final = frozenset((200, 201, 204))
 async def put(net: Reach, user: str, slot: Slot, data: bytes, type: str) -> None:
     """Upload. LegacyError when the service did not take the file."""
     url = reach.parse(slot.put)
+    if url.scheme != "https" and not slot.own:
+        raise LegacyError("not-allowed", say("files.plain", host=url.host or ""))  # XEP-0363 4
     headers = CIMultiDict([("Content-Type", type), *slot.headers])
     async with net.request(user, "PUT", url, slot.own, len(data), headers=headers, data=io.BytesIO(data)) as response:
         status = response.status

@@ -9,6 +9,7 @@ import pytest
 
 from tests.far import House
 from transports.errors import LegacyError
+from transports.gateway import Users
 from transports.xmpp import uploads
 from transports.xmpp.uploads import Origin, Service, Slot, in_words, origin_of, read_info, read_slot
 
@@ -190,7 +191,14 @@ async def test_a_foreign_users_file_may_go_to_our_own_server() -> None:
         ("upload.example.org", "")
     ]
     assert not servers.uploads.own("else.where") and servers.uploads.own("example.org")
-    assert not servers.uploads.own("ple.org")
+    assert not servers.uploads.own("ple.org") and not servers.uploads.own("org") and not servers.uploads.own("")
+
+
+@pytest.mark.parametrize(("named", "own"), [("*", False), ("org", True), ("ada@org", False)])
+def test_a_server_further_up_is_the_operators_only_where_it_is_named(named: str, own: bool) -> None:
+    servers = Servers(EXAMPLE)
+    servers.house.wing.users = Users(frozenset((named,)))
+    assert servers.uploads.own("org") is own
 
 
 async def test_a_file_that_is_too_large_is_not_asked_for() -> None:

@@ -98,8 +98,10 @@ class Uploads:
     # What is known ----------------------------------------------------------------------------------------------------
 
     def own(self, domain: str) -> bool:
-        """Whether `domain` is the server that our own domain is below: the operator's."""
-        return self.desk.domain.endswith(f".{domain}")
+        """Whether `domain` is the operator's server: the one our own domain is right below, or one further up that may use us by
+        its name. What else is above us (a provider's domain, a country's) is not the operator's."""
+        above, users = self.desk.domain.partition(".")[2], self.desk.wing.users
+        return bool(above) and (domain == above or (above.endswith(f".{domain}") and users.names(domain)))
 
     async def service(self, domain: str) -> Service | None:
         """The upload service of a server; None when it has none, or does not say in time."""
