@@ -26,6 +26,7 @@ from transports.shell import direct, parser, tables, words
 from transports.shell.commands import COMMANDS
 from transports.store import lock
 from transports.store.database import Database, open_database
+from transports.store.errors import StoreError
 from transports.store.journal import Journal
 from transports.store.shelf import Shelf
 
@@ -318,6 +319,25 @@ def test_nothing_is_changed_under_somebody_else(house: House) -> None:
     finally:
         os.close(held)
     assert house.rows()[ids["in dead"]] == ("dead", True)
+
+
+@pytest.mark.parametrize(("what", "words"), [("retry", "restore"), ("queue", "in use")])
+def test_the_lock_is_held_as_long_as_the_database_is_open(house: House, what: str, words: str) -> None:
+    house.letters()
+    config = load(house.config)
+    seen = []
+
+    async def inside() -> None:
+        async with direct._opened(config, what):
+            for take in (lock.use, lock.alone):
+                try:
+                    os.close(take(house.path))
+                except StoreError as error:
+                    seen.append(str(error))
+
+    asyncio.run(inside())
+    assert len(seen) == (2 if what == "retry" else 1) and words in seen[0]
+    os.close(lock.alone(house.path))
 
 
 # Users ----------------------------------------------------------------------------------------------------------------

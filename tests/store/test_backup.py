@@ -225,7 +225,10 @@ async def test_not_while_the_daemon_runs(url: str, target: Path) -> None:
     only = lock.alone(path)
     with pytest.raises(StoreError, match=r"restore .* is under way"):
         lock.use(path)
+    with pytest.raises(StoreError, match=r"restore .* is under way"):
+        backup(url, target.with_name("other.db"), KEY)
     os.close(only)
+    assert not target.with_name("other.db").exists()
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """The shell's requests met on the database itself, for when no daemon runs.
 
-What a daemon would have to do (ending sessions, telling servers) is refused. Whatever changes the database takes its lock alone,
-so that no daemon can be there without our knowing.
+What a daemon would have to do (ending sessions, telling servers) is refused. Whatever changes the database has its lock alone,
+so that no daemon can be there without our knowing; whoever looks shares it, so that no restore puts another in its place.
 """
 
 from __future__ import annotations
@@ -57,13 +57,15 @@ async def _opened(config: Config, what: str) -> AsyncIterator[_Shell]:
         return
     from transports.store.database import open_database
 
-    if what in CHANGES:
-        os.close(lock.alone(path))  # StoreError where somebody has it
-    database = await open_database(config.store.url.get_secret_value())
+    held = lock.alone(path) if what in CHANGES else lock.use(path)  # StoreError where somebody has it
     try:
-        yield _Shell(config, database)
+        database = await open_database(config.store.url.get_secret_value())
+        try:
+            yield _Shell(config, database)
+        finally:
+            await database.close()
     finally:
-        await database.close()
+        os.close(held)
 
 
 class _Shell:

@@ -56,7 +56,12 @@ def backup(url: str, target: Path, key: bytes) -> Copy:
     source = _path(url)
     if not source.exists():
         raise StoreError(f"store: there is no database at {source} yet")
-    with _words(f"cannot write {target}"), _reserved(target), _copied(source, "rw", target, key) as copy:
+    with (
+        _held(lock.use(source)),
+        _words(f"cannot write {target}"),
+        _reserved(target),
+        _copied(source, "rw", target, key) as copy,
+    ):
         return _placed(copy, target)
 
 
@@ -67,17 +72,16 @@ def restore(source: Path, url: str, key: bytes) -> Restored:
     Transports, or whose secrets `key` does not open.
     """
     target = _path(url)
-    with _words(f"cannot restore {source}"), _alone(target):
+    with _words(f"cannot restore {source}"), _held(lock.alone(target)):
         if target.exists() and os.path.samefile(source, target):
             raise StoreError(f"store: {source} is the database itself")
-        with _copied(source, "ro" if _beside(source) else "ro&immutable=1", target, key) as copy:
+        owner = lock.owner_of(target)
+        with _copied(source, "ro" if _beside(source) else "ro&immutable=1", target, key, owner) as copy:
             if copy.key == "other" and copy.secrets:
                 raise StoreError(
                     f"store: the secrets in {source} were sealed with another key: restore the key that belongs to it first "
                     "(transports.key beside the database, or [store] key or key_file)"
                 )
-            if os.geteuid() == 0:
-                os.chown(copy.path, *lock.owner_of(target))
             aside = _put_aside(target) if target.exists() else None
             return Restored(_placed(copy, target), aside)
 
@@ -86,8 +90,13 @@ def restore(source: Path, url: str, key: bytes) -> Restored:
 
 
 @contextlib.contextmanager
-def _copied(source: Path, mode: str, target: Path, key: bytes) -> Iterator[Copy]:
-    """A checked copy in a file beside `target`, to be put in its place; gone afterwards when it was not."""
+def _copied(
+    source: Path, mode: str, target: Path, key: bytes, owner: tuple[int, int] | None = None
+) -> Iterator[Copy]:
+    """A checked copy in a file beside `target`, to be put in its place; gone afterwards when it was not.
+
+    owner: whom it is to belong to when root makes it. The folder may be that user's, so the file is never given by its name.
+    """
     source.stat()  # what is missing is said in the system's words
     part = target.with_name(f".{target.name}.part-{os.getpid()}")
     descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
@@ -96,6 +105,10 @@ def _copied(source: Path, mode: str, target: Path, key: bytes) -> Iterator[Copy]
             connection.execute("VACUUM INTO ?", (str(part),))
         with closing(_connect(part, "ro&immutable=1")) as connection:
             copy = _checked(connection, source, key)
+        if not os.path.samestat(os.fstat(descriptor), part.lstat()):
+            raise StoreError(f"store: {part} was replaced while it was written")
+        if owner is not None and os.geteuid() == 0:
+            os.fchown(descriptor, *owner)
         os.fsync(descriptor)
         yield copy._replace(path=part, size=os.fstat(descriptor).st_size)
     finally:
@@ -189,8 +202,7 @@ def _reserved(target: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _alone(database: Path) -> Iterator[None]:
-    descriptor = lock.alone(database)
+def _held(descriptor: int) -> Iterator[None]:
     try:
         yield
     finally:
