@@ -130,7 +130,7 @@ class Accounts:
         fields = [*description.registration.fields, *description.preferences]
         secret = {field.var for field in fields if field.type == "secret"}
         plain = {field.var for field in fields} - secret
-        # what a bridge keeps of a registration without a field that says what it is may be anything: it is taken for secret
-        await self._keep.save(account, secret | (account.answers.keys() - plain))
+        # what is kept without a field that says what it is may be anything: it is taken for secret
+        await self._keep.save(account, secret | ((account.answers.keys() | account.preferences.keys()) - plain))
         self._accounts[account.user] = account
         return account

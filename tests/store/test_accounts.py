@@ -102,6 +102,16 @@ async def test_what_no_field_says_of_itself_is_taken_for_secret(keep: KeptAccoun
     assert (await keep.load())[0].answers == {"sid": "AC1", "refresh": CANARY}
 
 
+async def test_a_preference_that_is_no_longer_known_stays_secret(keep: KeptAccounts, database: Database) -> None:
+    await keep.save(Account(ADA, 1.0, {}, {"loud": True, "old": CANARY}), {"old"})
+    accounts = accounts_on(keep)
+    await accounts.load()
+    await accounts.speaks(ADA, "de")
+    [account] = await all_of(database, schema.accounts)
+    assert (account["preferences"], account["language"]) == ('{"loud": true}', "de")
+    assert (await keep.load())[0].preferences == {"loud": True, "old": CANARY}
+
+
 async def test_one_name_in_both_parts(keep: KeptAccounts) -> None:
     account = Account(ADA, 1.0, {"pin": "1"}, {"pin": "2"})
     await keep.save(account, {"pin"})
