@@ -164,7 +164,8 @@ async def test_more_than_a_few_are_not_waited_for(monkeypatch: pytest.MonkeyPatc
 
 def test_the_worker_confines_itself() -> None:
     code = f"import sys; sys.path.insert(0, {str(Path(thumbnail.__file__).parent)!r}); import thumbnail, resource as r\n"
-    code += "thumbnail.confine(); print([r.getrlimit(n) for n in (r.RLIMIT_AS, r.RLIMIT_CPU, r.RLIMIT_FSIZE)])"
+    code += "thumbnail.confine(); first = int(open('/proc/self/oom_score_adj').read())\n"
+    code += "print([first] + [r.getrlimit(n) for n in (r.RLIMIT_AS, r.RLIMIT_CPU, r.RLIMIT_FSIZE)])"
 
     async def run() -> bytes:
         worker = await asyncio.create_subprocess_exec(
@@ -173,5 +174,5 @@ def test_the_worker_confines_itself() -> None:
         return (await worker.communicate())[0]
 
     limits = eval(asyncio.run(run()))
-    assert limits == [(thumbnail.MEMORY,) * 2, (thumbnail.SECONDS,) * 2, (0, 0)]
+    assert limits == [1000, (thumbnail.MEMORY,) * 2, (thumbnail.SECONDS,) * 2, (0, 0)]
     assert resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY  # not us

@@ -9,6 +9,7 @@ little memory, little time, no files to write, and imports nothing of the house.
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import json
 import os
@@ -28,6 +29,8 @@ SIDES: Final = (128, 96, 64, 48, 32)
 
 
 def confine() -> None:
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:
+        score.write("1000")  # where memory runs out, this goes first and not the gateway (proc(5))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
