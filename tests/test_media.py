@@ -57,6 +57,7 @@ def test_what_a_file_is(data: bytes, said: str, name: str, type: str) -> None:
         ("a\r\nb.txt", "", "a_b.txt"),
         ("a\x00.png", "", "a_.png"),
         ("invoice\u202egpj.exe", "", "invoice_gpj.exe"),
+        ("invoice\u061cgpj.exe", "", "invoice_gpj.exe"),
         ("\ud800.png", "", "_.png"),
         ("a.b.tar.gz", "", "a.b.tar.gz"),
         ("ä" * 300 + ".png", "", "ä" * 58 + ".png"),

@@ -113,7 +113,7 @@ _CONTAINERS: Final = {
 _TYPE: Final = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,63}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}")
 #: Controls, direction marks, what has no width, surrogates; and what some file system or shell takes for more than a letter.
 _UNFIT: Final = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff\ufffe\uffff" r"/\\:*?\"<>|%]+"
+    r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff\ufffe\uffff" r"/\\:*?\"<>|%]+"
 )
 
 
