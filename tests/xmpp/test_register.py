@@ -18,8 +18,9 @@ from transports.contacts import Contact
 from transports.describe import Answers, Description, Field, Prompt, Registration, Wrong
 from transports.errors import LegacyError
 from transports.events import Address, Known
+from transports.gateway import Users
 from transports.words import CATALOGS
-from transports.xmpp import register
+from transports.xmpp import desk, register
 
 NS = "{jabber:iq:register}"
 X = "{jabber:x:data}"
@@ -438,6 +439,17 @@ async def test_a_password_cannot_be_guessed() -> None:
     assert (await scene.set(GOOD)).get("type") == "result"
 
 
+@pytest.mark.parametrize(("users", "most"), [(("*",), register.MOST_FOREIGN), (("*", "else.where"), register.MOST_FOREIGN + 2)])
+async def test_another_name_on_a_server_of_ones_own_is_no_other_user(users: tuple[str, ...], most: int) -> None:
+    scene = Scene()
+    scene.wing.users = Users(frozenset(users))
+    wrong = legacy(username="RomeoMyRomeo", password="wrong")
+    senders = [f"u{number}@else.where/x" for number in range(register.MOST_FOREIGN + 2)]
+    answers = [await scene.set(wrong if number % 2 else GOOD, sender) for number, sender in enumerate(senders)]
+    assert sum(condition(answer) != "resource-constraint" for answer in answers) == len(scene.bridge.asked) == most
+    assert (await scene.set(GOOD)).get("type") == "result"  # others are not held up
+
+
 async def test_coming_and_going_is_bounded_too() -> None:
     scene = Scene()
     for _ in range(register.MOST):
@@ -756,6 +768,15 @@ async def test_who_leaves_is_gone_whatever_is_heard_meanwhile() -> None:
     store.gate.set()
     await asyncio.gather(*tasks)
     assert ADA not in accounts
+
+
+async def test_a_bridge_that_never_undoes_a_registration_keeps_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(desk, "FAREWELL", 0.01)
+    scene = Scene()
+    await scene.set(GOOD)
+    scene.bridge.gate = asyncio.Event()
+    assert (await scene.set("<remove/>")).get("type") == "result"
+    assert scene.bridge.left and scene.answers() is None
 
 
 async def test_who_unregisters_slowly_is_told_in_the_end_that_it_is_done() -> None:

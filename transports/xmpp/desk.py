@@ -17,6 +17,7 @@ It only puts the rooms together: each does one thing, knows the desk, and finds 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
@@ -49,6 +50,8 @@ log = logging.getLogger(__name__)
 
 #: Answers of one user that may be under way at a time: clients ask for the cards of a whole roster at once.
 PENDING: Final = 100
+#: Seconds that a bridge may take to undo a registration; then the user is gone all the same.
+FAREWELL: Final = 30.0
 #: Users whose language is remembered without an account.
 LANGUAGES: Final = 10_000
 #: Characters of a language tag (RFC 5646 4.4.1).
@@ -218,7 +221,8 @@ class Desk:
         if account is None:
             raise LegacyError("registration-required", say("register.not", domain=self.domain))
         try:
-            await self.bridge.unregister(user, account.answers)
+            async with asyncio.timeout(FAREWELL):
+                await self.bridge.unregister(user, account.answers)
         except Exception:
             log.exception("a bridge could not undo a registration")
         self.wing.dismiss(user, why or say("register.ended"))

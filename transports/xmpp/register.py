@@ -43,6 +43,8 @@ _WORDS: Final = 2_000
 
 #: New registrations and failed ones of a user within so many seconds (threat T26), and users that this is remembered of.
 MOST: Final = 5
+#: The same of all users of a domain that the operator has not named.
+MOST_FOREIGN: Final = 50
 WITHIN: Final = 3_600.0
 REMEMBERED: Final = 10_000
 #: Seconds that a bridge may take to verify what it was given.
@@ -57,10 +59,11 @@ AUTO: Final = "auto"
 
 
 class Attempts:
-    """How often each user has tried of late. `clock`: seconds, monotonic."""
+    """How often each user has tried of late; `most`: how often that may be. `clock`: seconds, monotonic."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, most: int = MOST) -> None:
         self.clock = clock
+        self._most = most
         self._of: OrderedDict[str, deque[float]] = OrderedDict()
 
     def check(self, user: str) -> None:
@@ -71,13 +74,13 @@ class Attempts:
         now = self.clock()
         while times and times[0] <= now - WITHIN:
             times.popleft()
-        if len(times) >= MOST:
+        if len(times) >= self._most:
             wait = times[0] + WITHIN - now
             words = say("register.often", minutes=math.ceil(wait / 60))
             raise LegacyError("resource-constraint", words, retry_after=wait)
 
     def count(self, user: str) -> None:
-        self._of.setdefault(user, deque(maxlen=MOST)).append(self.clock())
+        self._of.setdefault(user, deque(maxlen=self._most)).append(self.clock())
         self._of.move_to_end(user)
         if len(self._of) > REMEMBERED:
             self._of.popitem(last=False)
@@ -95,6 +98,7 @@ class Register:
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
         self.attempts = Attempts()
+        self.foreign = Attempts(most=MOST_FOREIGN)  # by domain: who has a server of his own has as many names as he likes
         self.table: Mapping[tuple[str, str], Service] = {("get", _QUERY): self.shown, ("set", _QUERY): self.given}
         self._busy: set[str] = set()
         desk.commands.add(
@@ -159,7 +163,7 @@ class Register:
             if sheet.own:
                 await self.desk.accounts.prefer(user, answers)
             if new:
-                self.attempts.count(user)
+                self._tried(user)
                 self.desk.tasks.start(self._welcome(user, by))
             elif sheet.own:
                 self.desk.tasks.start(self._fill(user))
@@ -173,6 +177,8 @@ class Register:
         if not sheet.own and before != sheet.before:
             raise LegacyError("conflict", say("register.gone"))
         self.attempts.check(user)
+        if domain := self._foreign(user):
+            self.foreign.check(domain)
         kept = await self._verified(user, {} if sheet.own else answers, before)
         if before is not None and user not in accounts:
             raise LegacyError("conflict", say("register.gone"))
@@ -189,11 +195,21 @@ class Register:
             async with asyncio.timeout(PATIENCE):
                 return await self.desk.bridge.register(user, answers, before)
         except TimeoutError:
-            self.attempts.count(user)
+            self._tried(user)
             raise LegacyError("remote-server-timeout", say("register.silent"), retry_after=PATIENCE) from None
         except Exception:
-            self.attempts.count(user)
+            self._tried(user)
             raise
+
+    def _tried(self, user: str) -> None:
+        self.attempts.count(user)
+        if domain := self._foreign(user):
+            self.foreign.count(domain)
+
+    def _foreign(self, user: str) -> str:
+        """The domain of `user` where the operator has not named it among the users; '' where that is done."""
+        domain = user.rpartition("@")[2]
+        return "" if self.desk.wing.users.names(domain) else domain
 
     async def _welcome(self, user: str, by: str) -> None:
         """XEP-0100 4.1.1: subscriptions come after the answer. `user` may have left again by now."""
