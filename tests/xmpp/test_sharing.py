@@ -161,6 +161,24 @@ def test_a_file_that_could_not_be_handed_on_is_told_in_words() -> None:
     assert "cat.jpg" in body and more == ""
 
 
+BIG = "&" * 30_000
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        File("https://x/a", name=BIG, type=BIG, desc=BIG, thumbnail=BIG, hashes=((BIG, BIG),) * 9),
+        File(f"https://x/{BIG}", name=BIG),
+        File("https://x/a", length=float("nan")),
+        File("https://x/a", length=float("inf")),
+    ],
+)
+def test_whatever_the_far_side_tells_of_a_file_the_message_leaves(file: File) -> None:
+    for body, more in sharing.messages("hi", [file]):
+        stanza = f"<message><body>{xml.text(body)}</body>{more}</message>"
+        assert ET.fromstring(stanza) is not None and len(stanza) < 10_000
+
+
 @pytest.mark.parametrize(
     ("body", "left"), [(URL, ""), (f" {URL} ", ""), (f"Look: {URL}", f"Look: {URL}"), ("", "")]
 )

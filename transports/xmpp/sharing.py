@@ -7,6 +7,7 @@ values out: nothing here opens a link. What is read is hostile: each value is bo
 
 from __future__ import annotations
 
+import math
 import re
 from base64 import b64decode
 from collections.abc import Iterator, Sequence
@@ -35,6 +36,8 @@ LONGEST_URL: Final = 2_000
 LONGEST_DESC: Final = 1_000
 LONGEST_THUMBNAIL: Final = 12_000
 _MOST_HASHES: Final = 6
+#: Of what the far side tells: characters of a URL (signed ones are long) and of a hash, bytes of a name or a type.
+_LONGEST_OUT, _LONGEST_HASH, _LONGEST_NAME = 4_000, 200, 500
 
 #: A link to a file. Others (geo:, xmpp:, tel:) may be out of band too, and are no files.
 _LINK: Final = re.compile(r"(?i:https?|ftps?|aesgcm)://[^\s\x00-\x20\x7f-\x9f<>\"{}|\\^`\ud800-\udfff]+")
@@ -57,9 +60,9 @@ def messages(text: str, files: Sequence[File]) -> list[tuple[str, str]]:
 
 def render(file: File) -> tuple[str, str]:
     """One file: the body, not escaped, and the elements beside it (XEP-0447 3.1). A file that nobody can get is words."""
-    if not file.url:
-        return say("files.lost", name=file.name or "?"), ""
     url = xml.clean(file.url)
+    if not url or len(url) > _LONGEST_OUT:
+        return say("files.lost", name=xml.clip(file.name, _LONGEST_NAME) or "?"), ""
     shown = "inline" if file.type.partition("/")[0] in ("image", "audio", "video") else "attachment"
     desc = f"<desc>{xml.text(xml.clip(file.desc, LONGEST_DESC))}</desc>" if file.desc else ""
     return url, (
@@ -72,20 +75,22 @@ def render(file: File) -> tuple[str, str]:
 
 def metadata(file: File) -> str:
     """XEP-0446's `<file/>`: what is known, nothing else."""
-    texts = (("media-type", file.type), ("name", file.name), ("desc", xml.clip(file.desc, LONGEST_DESC)))
+    name, desc = xml.clip(file.name, _LONGEST_NAME), xml.clip(file.desc, LONGEST_DESC)
+    texts = (("media-type", xml.clip(file.type, _LONGEST_NAME)), ("name", name), ("desc", desc))
     numbers = (
         ("size", file.size),
         ("width", file.width),
         ("height", file.height),
-        ("length", round(file.length * 1_000)),
+        ("length", round(file.length * 1_000) if math.isfinite(file.length) else 0),
     )
     inner = [f"<{tag}>{xml.text(value)}</{tag}>" for tag, value in texts if value]
     inner += [f"<{tag}>{number}</{tag}>" for tag, number in numbers if number > 0]
     inner += [
         f"<hash xmlns='{HASHES}' algo='{xml.attr(algorithm)}'>{xml.text(digest)}</hash>"
-        for algorithm, digest in file.hashes
+        for algorithm, digest in file.hashes[:_MOST_HASHES]
+        if len(algorithm) + len(digest) <= _LONGEST_HASH
     ]
-    if file.thumbnail:
+    if 0 < len(file.thumbnail) <= LONGEST_THUMBNAIL:
         kind = xml.attr(file.thumbnail.partition(";")[0].removeprefix("data:"))
         inner.append(f"<thumbnail xmlns='{THUMBS}' uri='{xml.attr(file.thumbnail)}' media-type='{kind}'/>")
     return f"<file xmlns='{METADATA}'>{''.join(inner)}</file>"
