@@ -345,7 +345,8 @@ class Wing:
         root = address == self.bridge.address("")  # a server where the bridge has but one
         features = disco.features("service" if root else address.kind, self.bridge.can(address), identity.category)
         own = Identity("gateway", self.bridge.kind, identity.name)
-        return disco.Place(identity, features, more=(own,) if root else ())
+        more = (own,) if root and own != identity else ()  # XEP-0115 3.6: who is one thing twice is ill-formed
+        return disco.Place(identity, features, more=more)
 
     def client(self, address: Address) -> disco.Place:
         """What the one client of a person of ours is: the same for all, so that readers of caps ask but once (XEP-0115)."""

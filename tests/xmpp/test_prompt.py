@@ -15,6 +15,7 @@ from transports import catalogs, contacts
 from transports.describe import Description, Field, Prompt, Registration
 from transports.errors import LegacyError
 from transports.events import Address, Known
+from transports.ports import Identity
 from transports.words import CATALOGS, say
 from transports.xmpp.address import jid_of, parse
 
@@ -304,3 +305,15 @@ def test_the_gateway_says_that_one_can_register_and_add_contacts() -> None:
         features = {feature.get("var") for feature in answer.iter(f"{INFO}feature")}
         assert ({"jabber:iq:register", "jabber:iq:gateway"} <= features) is there
         assert there or not {"jabber:iq:register", "jabber:iq:gateway"} & features
+
+
+@pytest.mark.parametrize("own", ["gateway", "conference"])
+def test_a_gateway_is_one_thing_but_once(own: str) -> None:
+    """XEP-0115 3.6: an answer that has an identity twice is ill-formed. Gajim then takes the gateway for a contact."""
+    bridge = Aim()
+    bridge.identity = lambda address: Identity(own, bridge.kind, "Far")  # type: ignore[method-assign]
+    scene = Scene(bridge)
+    scene.stanza(f"<iq type='get' from='{DESK}' to='{DOMAIN}' id='1'><query xmlns='{INFO[1:-1]}'/></iq>")
+    (answer,) = scene.sent()
+    found = [(one.get("category"), one.get("type")) for one in answer.iter(f"{INFO}identity")]
+    assert sorted(found) == sorted({(own, bridge.kind), ("gateway", bridge.kind)})
