@@ -12,7 +12,8 @@ from transports.accounts import Accounts
 from transports.contacts import Contacts
 from transports.errors import LegacyError
 from transports.events import Address, Command, Join, Leave, Rename, Say, SetSubject
-from transports.gateway import Users, Wing
+from transports.gateway import Wing
+from transports.gateway_seams import Users
 from transports.ports import Identity, LiveBridge, Outlet
 from transports.xmpp import read, services
 from transports.xmpp.desk import Desk

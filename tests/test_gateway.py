@@ -8,7 +8,7 @@ import pytest
 
 from tests.far import DOMAIN, House, condition, words
 from transports.events import NO_RANK, Address, Entered, Rank, Say, Subject
-from transports.gateway import Ids, Users
+from transports.gateway_seams import Ids, Users
 from transports.xmpp.address import JidError
 from transports.xmpp.read import message as read_message
 

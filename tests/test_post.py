@@ -41,7 +41,8 @@ from transports.events import (
     Typing,
     Undelivered,
 )
-from transports.gateway import Users, Wing
+from transports.gateway import Wing
+from transports.gateway_seams import Users
 from transports.mailbox_seams import Limits
 from transports.ports import DurableBridge, Identity
 from transports.post import Post

@@ -15,7 +15,8 @@ from transports.bridges.irc import bridge, inbound
 from transports.bridges.irc.read import Buffer, decode
 from transports.config_models import Irc
 from transports.events import Command
-from transports.gateway import Users, Wing
+from transports.gateway import Wing
+from transports.gateway_seams import Users
 from transports.ports import Outlet
 from transports.xmpp import read, services
 from transports.xmpp.address import nodeprep, parse, resourceprep

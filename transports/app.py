@@ -32,7 +32,8 @@ from transports.describe import Answers, Value
 from transports.errors import LegacyError
 from transports.events import ContactFact, Fact, File, Message
 from transports.files import Files as KeptFiles
-from transports.gateway import Ids, Users, Wing
+from transports.gateway import Wing
+from transports.gateway_seams import Ids, Users
 from transports.log import kv
 from transports.notify import Notifier
 from transports.ports import Bridge, DurableBridge, Files, Services

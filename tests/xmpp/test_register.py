@@ -18,7 +18,7 @@ from transports.contacts import Contact
 from transports.describe import Answers, Description, Field, Prompt, Registration, Wrong
 from transports.errors import LegacyError
 from transports.events import Address, Known
-from transports.gateway import Users
+from transports.gateway_seams import Users
 from transports.words import CATALOGS
 from transports.xmpp import desk, register
 

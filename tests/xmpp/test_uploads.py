@@ -9,7 +9,7 @@ import pytest
 
 from tests.far import House
 from transports.errors import LegacyError
-from transports.gateway import Users
+from transports.gateway_seams import Users
 from transports.xmpp import uploads
 from transports.xmpp.uploads import Origin, Service, Slot, in_words, origin_of, read_info, read_slot
 

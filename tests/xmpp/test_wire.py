@@ -32,7 +32,8 @@ from transports.events import (
     Subject,
     SubjectSet,
 )
-from transports.gateway import Ids, Users, Wing
+from transports.gateway import Wing
+from transports.gateway_seams import Ids, Users
 from transports.ports import Outlet
 from transports.xmpp import read, services, wire, write, xml
 from transports.xmpp.address import JidError, parse
