@@ -28,10 +28,12 @@ _GIVEN_OUT: Final = IPv6Network("2000::/3")
 _INSIDE: Final = tuple(
     map(ip_network, ("127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"))
 )
-#: EC2's metadata over IPv6; over IPv4 it is link-local.
-_CREDENTIALS: Final = ip_address("fd00:ec2::254")
-#: 6to4, and 192.0.0.0/24, of which Python has refused only parts.
-_SPECIAL: Final = tuple(map(ip_network, ("2002::/16", "192.88.99.0/24", "192.0.0.0/24")))
+#: Where clouds keep a machine's credentials, of what is not link-local: EC2's over IPv6, Alibaba's.
+_CREDENTIALS: Final = frozenset(map(ip_address, ("fd00:ec2::254", "100.100.100.200")))
+#: 6to4; 192.0.0.0/24, of which Python has refused only parts; documentation (RFC 9637); Azure's own host within each machine.
+_SPECIAL: Final = tuple(
+    map(ip_network, ("2002::/16", "192.88.99.0/24", "192.0.0.0/24", "3fff::/20", "168.63.129.16/32"))
+)
 
 
 class Resolver:
@@ -117,4 +119,4 @@ def is_inside(address: str) -> bool:
     ip: IPv4Address | IPv6Address = ip_address(address.partition("%")[0])
     if isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None:
         ip = ip.ipv4_mapped
-    return any(ip in network for network in _INSIDE) and ip != _CREDENTIALS
+    return any(ip in network for network in _INSIDE) and ip not in _CREDENTIALS
