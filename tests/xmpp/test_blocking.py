@@ -102,6 +102,13 @@ async def test_all_of_a_request_is_done_or_nothing(scene: Scene, bad: str) -> No
     assert listed(scene) == [] and pushes(scene) == []
 
 
+async def test_a_list_that_there_is_no_room_for_blocks_nobody(scene: Scene) -> None:
+    scene.has(*(Contact(Address("person", f"c{number}"), hears=True) for number in range(contacts.MOST - 1)))
+    answer = ask(scene, element("block", BOB, f"carol@{DOMAIN}", f"dora@{DOMAIN}"))
+    assert condition(answer) == "resource-constraint" and listed(scene) == []
+    assert condition(ask(scene, element("block", f"c1@{DOMAIN}"))) == ""
+
+
 async def test_who_must_register_first_blocks_nobody(scene: Scene) -> None:
     scene.far.required = True
     eve = "eve@example.org/x"

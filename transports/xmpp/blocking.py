@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from transports.contacts import Contact
+from transports.contacts import MOST, Contact
 from transports.describe import AdHoc, Answers, Call, Done, Field, Form, Table
 from transports.errors import LegacyError
 from transports.events import Address, Kind
@@ -107,10 +107,18 @@ class Blocking:
         addresses = list(dict.fromkeys(self._address(jid) for jid in jids))
         if name == "block" and not addresses:
             raise LegacyError("bad-request", say("block.nobody"))
+        if name == "block":
+            self._room_for(user, addresses)
         change = self.block if name == "block" else self.unblock
         changed = [address for address in addresses or self.of(user) if change(user, address)]
         self._push(user, name, changed if addresses else [])
         return ""
+
+    def _room_for(self, user: str, addresses: Iterable[Address]) -> None:
+        """LegacyError unless all of these can be kept: a list that is half done would be told to nobody."""
+        fresh = sum(self.desk.contacts.get(user, address) is None for address in addresses)
+        if fresh and len(self.desk.contacts.of(user)) + fresh > MOST:
+            raise LegacyError("resource-constraint", say("contacts.full", count=len(self.desk.contacts.of(user))))
 
     def gone(self, full: str) -> None:
         """A client is no longer there."""
