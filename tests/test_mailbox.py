@@ -16,8 +16,10 @@ from transports.errors import LegacyError
 from transports.events import Address, Said, Say
 from transports.mailbox import Mailbox
 from transports.mailbox_seams import Limits, Seams
+from transports.store.accounts import KeptAccounts
 from transports.store.database import Database, open_database
 from transports.store.journal import Journal, Row
+from transports.store.vault import Vault
 from transports.xmpp.fence import Ping
 
 ALICE, BOB = "alice@example.org", "bob@example.org"
@@ -486,6 +488,22 @@ async def test_out_one_user_takes_only_his_share(database: Database) -> None:
         assert len(house.far.begun) == 3
         gate.set()
         await house.until_states(done=11)
+
+
+async def test_out_what_waits_goes_with_its_user(database: Database) -> None:
+    """Who unregisters leaves nothing that is sent an hour later."""
+    async with living(database, QUICK._replace(sends_per_user=1)) as house:
+        house.far.gates["1"] = asyncio.Event()
+        house.post("1", ANN)
+        await house.until(lambda: house.far.begun == ["1"])
+        house.post("2", BEN)
+        await house.until_states(sent=1, queued=1)
+        await database.run(lambda connection: None)  # "2" is read, and waits for its turn
+        await KeptAccounts(database, Vault(b"key"), "test").delete(ALICE)
+        house.far.gates["1"].set()
+        house.post("3", BEN)
+        await house.until(lambda: house.far.begun[-1] == "3")
+        assert house.far.begun == ["1", "3"]
 
 
 async def test_out_a_certain_temporary_failure_is_retried_before_the_next(house: House) -> None:

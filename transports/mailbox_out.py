@@ -148,7 +148,8 @@ class Outgoing:
                 ids = await self._ask_bridge(self._bridge.find(row.owner, command))
             if ids is None:
                 known = True
-                await self._journal.sent(row.id, row.attempts + 1)
+                if not await self._journal.sent(row.id, row.attempts + 1):
+                    return  # it has waited, and who wrote it has unregistered
                 ids = await self._ask_bridge(self._bridge.send(row.owner, command)) or ()
         except LegacyError as error:
             await self._failed(row, error, looked_up=not known)

@@ -229,9 +229,10 @@ class Journal:
         query = _SELECT.where(*where, *place).order_by(_COLUMNS.seq).limit(1)
         return self._database.run(lambda connection: _first(connection, query))
 
-    def sent(self, id: str, attempts: int) -> Future[None]:
-        """About to be handed over; until its outcome is stored it is not known."""
-        return self._set([id], state="sent", attempts=attempts)
+    def sent(self, id: str, attempts: int) -> Future[bool]:
+        """About to be handed over; until its outcome is stored it is not known. False: the row is gone, with its user."""
+        values = {"state": "sent", "attempts": attempts, "changed": self._clock()}
+        return self._database.run(lambda connection: _update(connection, _COLUMNS.id == id, **values) > 0)
 
     def done(self, id: str, far_ids: Sequence[str]) -> Future[None]:
         """The far side has it, under these ids."""
