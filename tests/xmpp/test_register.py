@@ -465,6 +465,13 @@ async def test_what_the_gateway_itself_refuses_costs_no_attempt_and_neither_does
         assert (await scene.set(GOOD)).get("type") == "result"
 
 
+async def test_a_bridge_is_not_asked_to_verify_changes_without_end() -> None:
+    scene = Scene()
+    for _ in range(1 + register.CHANGES):
+        assert (await scene.set(GOOD)).get("type") == "result"
+    assert condition(await scene.set(GOOD)) == "resource-constraint"
+
+
 def test_attempts_are_remembered_of_so_many_users() -> None:
     attempts = register.Attempts(lambda: 0.0)
     for number in range(register.REMEMBERED + 1):

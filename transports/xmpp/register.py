@@ -45,6 +45,8 @@ _WORDS: Final = 2_000
 MOST: Final = 5
 #: The same of all users of a domain that the operator has not named.
 MOST_FOREIGN: Final = 50
+#: Changes of a registration that a bridge is asked to verify, within the same time: it may have to pay for that.
+CHANGES: Final = 30
 WITHIN: Final = 3_600.0
 REMEMBERED: Final = 10_000
 #: Seconds that a bridge may take to verify what it was given.
@@ -98,6 +100,7 @@ class Register:
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
         self.attempts = Attempts()
+        self.changes = Attempts(most=CHANGES)
         self.foreign = Attempts(most=MOST_FOREIGN)  # by domain: who has a server of his own has as many names as he likes
         self.table: Mapping[tuple[str, str], Service] = {("get", _QUERY): self.shown, ("set", _QUERY): self.given}
         self._busy: set[str] = set()
@@ -176,6 +179,9 @@ class Register:
         before = accounts.answers(user)
         if not sheet.own and before != sheet.before:
             raise LegacyError("conflict", say("register.gone"))
+        if before is not None and not sheet.own:
+            self.changes.check(user)
+            self.changes.count(user)
         self.attempts.check(user)
         if domain := self._foreign(user):
             self.foreign.check(domain)
