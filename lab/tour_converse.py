@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from lab.chromium import Chromium, Page
-from lab.tour import CHANNEL, ECHO, IRC, House
+from lab.tour import ECHO, IRC, House
 
 COMMANDS = "converse-adhoc-commands"
 MESSAGES = ".chat-msg__text"
@@ -27,7 +27,7 @@ class Tour:
 
     async def picture(self, name: str) -> None:
         await self.page.screenshot(self.pictures / f"converse-{name}.png")
-        print(f"ok  {name} ({time.monotonic() - self.began:.1f} s)", flush=True)
+        print(f"ok  converse {name} ({time.monotonic() - self.began:.1f} s)", flush=True)
         self.began = time.monotonic()
 
     async def whole(self) -> None:
@@ -51,7 +51,8 @@ class Tour:
         await self.page.write(f"{COMMANDS} input[name=jid]", jid)
         await self.page.press("Enter")
         await self.page.click(f"a[data-command-node={json.dumps(node)}][data-command-jid={json.dumps(jid)}]")
-        await self.page.until(f"document.querySelector('{COMMANDS} .form-instructions, {COMMANDS} fieldset p, {COMMANDS} .alert')")
+        shown = ", ".join(f"{COMMANDS} {part}" for part in (".form-instructions", "fieldset p", ".alert"))
+        await self.page.until(f"document.querySelector('{shown}')")
 
     async def fill(self, **answers: str) -> None:
         for var, value in answers.items():
@@ -167,7 +168,8 @@ class Tour:
         await self.press("complete")
         await self.page.until_text(COMMANDS, "Completed")
         await self.close()
-        await self.page.until(f"!document.querySelector('#converse-roster [data-jid$={json.dumps(ECHO)}]')", what="the contacts to go")
+        contacts = f"document.querySelector('#converse-roster [data-jid$={json.dumps(ECHO)}]')"
+        await self.page.until(f"!{contacts}", what="the contacts to go")
         await self.picture("14-gone")
 
 
