@@ -60,7 +60,8 @@ def render(
     """The `<x type='form'>` of a question.
 
     before     what stands in the fields; secrets among it are never shown
-    wrong      var -> what is wrong there: in its description, and in the instructions for clients that hide descriptions
+    wrong      var -> what is wrong there: in its description, and in the instructions for clients that hide descriptions;
+               COMPAT: poezio 0.14 hides both and shows the same form again, so the label has a mark as well
     form_type  FORM_TYPE, '' for none
 
     A field that the stanza has no room for is left out; `checked` lets it keep its value.
@@ -97,8 +98,9 @@ def _field(field: Field, language: str, value: Value | None, error: str) -> str:
         return _note(field, language)
     keeps = field.type == "secret" and bool(value)
     needed = field.required and not keeps and field.type != "switch"  # a switch says something either way
+    label = ("⚠ " if error else "") + in_language(field.label, language)
     parts = [
-        f"<field var='{attr(field.var)}' type='{_WIRE[field.type]}' label='{_attr(in_language(field.label, language))}'>",
+        f"<field var='{attr(field.var)}' type='{_WIRE[field.type]}' label='{_attr(label)}'>",
         _help(field, language, keeps, error),
         "<required/>" if needed else "",
         f"<validate xmlns='{_VALIDATE}' datatype='xs:integer'><basic/></validate>" if field.type == "number" else "",
