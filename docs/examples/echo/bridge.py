@@ -111,7 +111,8 @@ class Echo(DurableBridge):
         if isinstance(command, Say | Correct):
             if command.text == "hush":
                 raise LegacyError("not-acceptable", "The echo does not answer to that.")
-            text = " ".join([command.text] * int(str(self.accounts.preference(user, "times"))))
+            times = int(str(self.accounts.preference(user, "times")))
+            text = " ".join([command.text] * times).strip()  # a file alone has none
             files = [await self.back(user, file) for file in command.more.files] if command.more is not None else []
             more = More(files) if files else None
             await self.inlet.accept(user, Said(command.to, command.to.name, text, key=command.id, more=more), command.id)
