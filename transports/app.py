@@ -17,7 +17,7 @@ import os
 import signal
 import ssl
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import uvloop
@@ -154,6 +154,8 @@ class _Given:
     async def accept(self, user: str, fact: Message, key: str) -> bool:
         if self.post is None:
             raise TypeError("this bridge is not durable")
+        if self.desk.unregistered(user):
+            raise LegacyError("item-not-found", say("inlet.unregistered"))
         if self.desk.contacts.blocks(user, fact.where):
             raise LegacyError("not-allowed", say("inlet.blocked"))
         return await self.post.mailbox.accept(user, fact, key)
@@ -178,8 +180,8 @@ class _Given:
         await self.desk.accounts.change(user, answers)
 
     # Files
-    async def fetch(self, user: str, file: File) -> tuple[File, bytes]:
-        return await self._files().fetch(user, file)
+    async def fetch(self, user: str, file: File, types: Collection[str] = ()) -> tuple[File, bytes]:
+        return await self._files().fetch(user, file, types)
 
     async def share(self, user: str, data: bytes, name: str, type: str = "") -> File:
         return await self._files().share(user, data, name, type)

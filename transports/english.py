@@ -116,6 +116,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     "files.silent": "{host} did not answer in time.",
     "files.too-large": "This file is too large; at most {size} can be handed on.",
     "files.trust": "{host} cannot show that it is what it says it is: its certificate is not valid.",
+    "files.type": "Files of this type ({type}) cannot be sent here.",
     "files.unreachable": "{host} cannot be reached, or broke off.",
     "files.upload-refused": "The upload service did not take the file (HTTP status {status}).",
     # forms
@@ -143,6 +144,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     "gate.unregistered": "Register with {domain} first: send “register” to it, or use your client's form.",
     # inlet: what goes back to the far side
     "inlet.blocked": "This address does not take messages from you.",
+    "inlet.unregistered": "There is nobody of this address here.",
     # irc
     "irc.away": "{nick} is away: {reason}",
     "irc.bad-account": "An account needs a name and a password, without NUL.",

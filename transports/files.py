@@ -12,7 +12,8 @@ import asyncio
 import hashlib
 import logging
 from base64 import b64encode
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
+from fnmatch import fnmatchcase
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -93,7 +94,7 @@ class Files:
 
     # From a link ------------------------------------------------------------------------------------------------------
 
-    async def fetch(self, user: str, file: File) -> tuple[File, bytes]:
+    async def fetch(self, user: str, file: File, types: Collection[str] = ()) -> tuple[File, bytes]:
         """ports.Files.fetch."""
         async with self._turns.of(user):
             data, said = await self._get(user, file.url)
@@ -103,6 +104,8 @@ class Files:
                 raise LegacyError("not-acceptable", say("files.changed"))
         name = file.name or media.name_in(file.url)
         type = media.type_of(data, said or file.type, name)
+        if types and not any(fnmatchcase(type, wanted) for wanted in types):
+            raise LegacyError("not-acceptable", say("files.type", type=type))
         sure = (("sha-256", hashes["sha-256"]),)
         return file._replace(name=media.safe_name(name, type), type=type, size=len(data), hashes=sure), data
 
@@ -125,10 +128,9 @@ class Files:
         default = 443 if scheme == "https" else 80
         if any(named.host == host and (named.port or default) == port for named in self._settings.hosts):
             return True
-        domain = user.rpartition("@")[2]
-        own = self._uploads.own(domain)
+        own = self._uploads.own(user.rpartition("@")[2])
         known = origin in await self._uploads.origins(user)
-        if not known and host != domain and not host.endswith(f".{domain}"):
+        if not known and host not in await self._uploads.hosts(user):
             raise LegacyError("not-allowed", say("files.foreign", host=host))
         if scheme != "https" and not (known and own):
             raise LegacyError("not-allowed", say("files.plain", host=host))

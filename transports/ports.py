@@ -12,7 +12,7 @@ Two kinds of bridges:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from transports.describe import EVERYWHERE, Answers, Card, Description, Prompt, Status, Value
@@ -77,8 +77,11 @@ class Accounts(Protocol):
 class Files(Protocol):
     """Files, both ways, with the house's guards."""
 
-    async def fetch(self, user: str, file: File) -> tuple[File, bytes]:
-        """The bytes of a file that a user sent a link to, and what is now known of it; LegacyError when it may not be had."""
+    async def fetch(self, user: str, file: File, types: Collection[str] = ()) -> tuple[File, bytes]:
+        """The bytes of a file that a user sent a link to, and what is now known of it; LegacyError when it may not be had.
+
+        types: what is wanted ("image/*", "application/pdf"), by what the bytes show; () for everything
+        """
         ...
 
     async def share(self, user: str, data: bytes, name: str, type: str = "") -> File:

@@ -125,6 +125,11 @@ class Uploads:
             server.asked = now
             return await self._learn(user, domain)
 
+    async def hosts(self, user: str) -> frozenset[str]:
+        """The names of the upload services of the user's server: a service that gives us no slot may serve its files there."""
+        domain = user.rpartition("@")[2]
+        return frozenset(way.service.jid for way in await self.ways(user) if way.domain == domain)
+
     async def _learn(self, user: str, domain: str) -> frozenset[Origin]:
         for way in await self.ways(user):
             if way.domain == domain:
