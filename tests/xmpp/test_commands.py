@@ -232,6 +232,16 @@ async def test_a_note_tells_the_first_rows_of_a_long_table(house: House) -> None
     assert len(stage.findall(f"{X}x/{X}item")) == 100
 
 
+async def test_gajim_is_given_no_table_for_which_it_would_wait_for_ever(house: House) -> None:
+    async def many(call: Call) -> Done:
+        return Done("There are many.", Table((("n", "Number"),), [(str(number),) for number in range(100)]))
+
+    house.desk.commands.add(AdHoc("many", "many", "Many", many))
+    stage = await execute(house, "many", sender="ada@example.org/gajim.N2KJ0XCA")
+    assert (stage.get("status"), stage.find(f"{X}x")) == ("completed", None)
+    assert note(stage)[1].splitlines() == ["There are many.", *(f"• {number}" for number in range(100))]
+
+
 async def test_multiple_stages(house: House, responder: Responder) -> None:
     stage = await execute(house, "config")
     assert (stage.get("status"), actions(stage)) == ("executing", ("next", ["next"]))
