@@ -12,9 +12,9 @@ import pytest
 from yarl import URL
 
 from lab import certificate
-from transports import fetching, putting, reach
 from transports.errors import LegacyError
-from transports.reach import Reach
+from transports.files import fetching, putting, reach
+from transports.files.reach import Reach
 from transports.xmpp.uploads import Slot
 
 MOST = 100_000

@@ -15,11 +15,11 @@ from tests.test_fetching import answer, serving, to
 from tests.test_pictures import picture
 from tests.test_web import Place, place  # noqa: F401 - a fixture
 from tests.xmpp.test_uploads import EXAMPLE, Servers
-from transports import files
 from transports.config_models import Files as Settings
 from transports.errors import LegacyError
 from transports.events import File
-from transports.files import Files, Turns
+from transports.files import exchange as files
+from transports.files.exchange import Files, Turns
 from transports.xmpp.uploads import NS
 
 ADA = "ada@example.org"
@@ -134,7 +134,9 @@ async def test_a_link_from_the_users_upload_service_is_fetched() -> None:
         assert file.hashes[0][0] == "sha-256"
 
 
-@pytest.mark.parametrize(("types", "taken"), [((), True), (("image/*",), True), (("image/png", "x/y"), True), (("video/*",), False)])
+@pytest.mark.parametrize(
+    ("types", "taken"), [((), True), (("image/*",), True), (("image/png", "x/y"), True), (("video/*",), False)]
+)
 async def test_a_bridge_says_which_types_it_wants(types: tuple[str, ...], taken: bool) -> None:
     async with house({"/get/x.mp4": answer(picture("PNG"), "200 OK", "Content-Type: video/mp4")}) as there:
         fetched = there.files.fetch(ADA, File(f"http://127.0.0.1:{there.port}/get/x.mp4"), types)

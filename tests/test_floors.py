@@ -17,16 +17,22 @@ HOUSE = Path(__file__).parent.parent / "transports"
 
 FLOORS = {
     0: "errors events words english",  # the vocabulary: the standard library only
-    1: "ports describe media xmpp.sharing xmpp.address xmpp.xml xmpp.read xmpp.write xmpp.room xmpp.vcard xmpp.disco xmpp.fence "  # pure
-    "xmpp.forms xmpp.prose xmpp.meaning xmpp.semantics xmpp.chat "
+    # pure
+    1: "ports describe files.media "
+    "xmpp.address xmpp.xml xmpp.read xmpp.write xmpp.room xmpp.vcard xmpp.disco xmpp.fence xmpp.sharing xmpp.forms xmpp.prose "
+    "xmpp.meaning xmpp.semantics xmpp.chat "
     "bridges.*.address bridges.*.read bridges.*.write bridges.*.text bridges.*.session "
     "bridges.irc.caps bridges.irc.channel bridges.irc.crowd bridges.irc.flow bridges.irc.inbound bridges.irc.isupport "
     "bridges.irc.numerics bridges.irc.replies",
-    2: "gateway gateway_seams visitor post mailbox mailbox_in mailbox_out mailbox_seams tasks asking accounts contacts "  # asyncio, SQL, files
-    "store.* control config config_errors config_models config_values secrets log notify catalogs resolve pictures depot thumbnail",
+    # asyncio, SQL, files
+    2: "gateway gateway_seams visitor post mailbox mailbox_in mailbox_out mailbox_seams tasks asking accounts contacts store.* "
+    "control config config_errors config_models config_values secrets log notify catalogs resolve "
+    "files.pictures files.depot files.thumbnail",
+    # the network
     3: "xmpp.wire xmpp.advice xmpp.services xmpp.desk xmpp.calls xmpp.commands xmpp.register xmpp.prompt xmpp.admin xmpp.talk "
-    "xmpp.roster xmpp.blocking xmpp.profile xmpp.privilege xmpp.placing xmpp.pacing xmpp.clients xmpp.uploads reach fetching putting files "
-    "bridges.*.wire bridges.*.bridge bridges.irc.people bridges.irc.dial",  # the network
+    "xmpp.roster xmpp.blocking xmpp.profile xmpp.privilege xmpp.placing xmpp.pacing xmpp.clients xmpp.uploads "
+    "files.reach files.fetching files.putting files.exchange "
+    "bridges.*.wire bridges.*.bridge bridges.irc.people bridges.irc.dial",
     4: "app cli shell.* __main__ web",  # may import all
 }
 #: Libraries, and the lowest floor that may use them.

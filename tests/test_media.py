@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transports import media
+from transports.files import media
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
 MP4 = bytes(4) + b"ftypisom" + bytes(20)

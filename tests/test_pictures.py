@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from transports import pictures, thumbnail
-from transports.pictures import Look, Pictures
+from transports.files import pictures, thumbnail
+from transports.files.pictures import Look, Pictures
 
 
 def picture(kind: str, size: tuple[int, int] = (400, 300), mode: str = "RGB", **options: object) -> bytes:
@@ -152,7 +152,7 @@ async def test_a_worker_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch, tmp
     text = f"import os, time; open({str(pid)!r}, 'w').write(str(os.getpid())); time.sleep(600)"
     assert await program(text).look(b"x" * 1_000_000) is None
     with pytest.raises(ProcessLookupError):
-        os.kill(int(pid.read_text()), 0)  # noqa: ASYNC240
+        os.kill(int(pid.read_text()), 0)
 
 
 async def test_more_than_a_few_are_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,8 +19,8 @@ from aiohttp import web as aio
 
 from transports import web
 from transports.config_values import HostPort
-from transports.depot import Depot
 from transports.errors import LegacyError
+from transports.files.depot import Depot
 from transports.store.database import open_database
 from transports.store.files import Files, StoredFile
 from transports.web import Listener
@@ -177,12 +177,12 @@ async def test_what_a_crash_has_left_goes_and_what_is_kept_stays(place: Place) -
 
 
 async def test_the_depot_has_room_for_so_much(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("transports.depot.OWN_ROOM", 10_000)
+    monkeypatch.setattr("transports.files.depot.OWN_ROOM", 10_000)
     await place.depot.put("sms", "ada@example.org", bytes(9_000), "a", "a/b")
     with pytest.raises(LegacyError):
         await place.depot.put("sms", "ada@example.org", bytes(2_000), "a", "a/b")
     await place.depot.put("sms", "bob@example.org", bytes(2_000), "a", "a/b")
-    monkeypatch.setattr("transports.depot.ROOM", 12_000)
+    monkeypatch.setattr("transports.files.depot.ROOM", 12_000)
     with pytest.raises(LegacyError) as caught:
         await place.depot.put("sms", "eve@example.org", bytes(2_000), "a", "a/b")
     assert caught.value.condition == "resource-constraint" and caught.value.retry_after

@@ -27,11 +27,11 @@ from transports.accounts import Accounts
 from transports.config import ComponentSettings, Config
 from transports.contacts import Contacts
 from transports.control import Control, socket_of
-from transports.depot import Depot
 from transports.describe import Answers, Value
 from transports.errors import LegacyError
 from transports.events import ContactFact, Fact, File, Message
-from transports.files import Files as KeptFiles
+from transports.files.depot import Depot
+from transports.files.exchange import Files as KeptFiles
 from transports.gateway import Wing
 from transports.gateway_seams import Ids, Users
 from transports.log import kv

@@ -25,10 +25,10 @@ from urllib.parse import quote
 from aiohttp import web, web_response
 from aiohttp.abc import AbstractAccessLogger
 
-from transports import media
 from transports.config_values import HostPort
-from transports.depot import Depot
 from transports.errors import LegacyError
+from transports.files import media
+from transports.files.depot import Depot
 from transports.log import kv
 
 log = logging.getLogger(__name__)

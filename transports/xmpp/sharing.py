@@ -15,7 +15,7 @@ from typing import Final
 from xml.etree.ElementTree import Element
 
 from transports.events import File
-from transports.media import media_type, name_in, safe_name
+from transports.files.media import media_type, name_in, safe_name
 from transports.words import say
 from transports.xmpp import xml
 

@@ -7,9 +7,9 @@ from typing import Final
 
 from multidict import CIMultiDict
 
-from transports import reach
 from transports.errors import LegacyError
-from transports.reach import Reach
+from transports.files import reach
+from transports.files.reach import Reach
 from transports.words import say
 from transports.xmpp.uploads import Slot
 

@@ -11,9 +11,9 @@ from typing import Final, NamedTuple
 import aiohttp
 from yarl import URL
 
-from transports import reach
 from transports.errors import LegacyError
-from transports.reach import Reach
+from transports.files import reach
+from transports.files.reach import Reach
 from transports.words import say
 from transports.xmpp.uploads import in_words
 

@@ -13,16 +13,16 @@ import hashlib
 import logging
 from base64 import b64encode
 from collections.abc import AsyncIterator, Collection
-from fnmatch import fnmatchcase
 from contextlib import asynccontextmanager
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
-from transports import media
 from transports.config_models import Files as Settings
 from transports.errors import LegacyError
 from transports.events import File
+from transports.files import media
+from transports.files.pictures import Pictures
 from transports.log import kv
-from transports.pictures import Pictures
 from transports.resolve import Resolver
 from transports.words import say
 from transports.xmpp.uploads import Origin, Uploads, in_words
@@ -30,8 +30,8 @@ from transports.xmpp.uploads import Origin, Uploads, in_words
 if TYPE_CHECKING:
     from yarl import URL
 
-    from transports.depot import Depot
-    from transports.reach import Reach
+    from transports.files.depot import Depot
+    from transports.files.reach import Reach
 
 log = logging.getLogger(__name__)
 
@@ -114,7 +114,7 @@ class Files:
         if self._depot is not None and (kept := await self._depot.read(link)) is not None:
             return kept  # our own: the way round by the reverse proxy may not even lead back to us
         net = await self._reach()
-        from transports.fetching import fetch
+        from transports.files.fetching import fetch
 
         async def permit(url: URL) -> bool:
             return await self._permit(user, Origin(url.scheme, (url.host or "").lower(), url.port or 0))
@@ -160,7 +160,7 @@ class Files:
         ways = await self._uploads.ways(user)
         if ways:
             net = await self._reach()
-            from transports.putting import put
+            from transports.files.putting import put
         for way in ways:
             try:
                 slot = await self._uploads.slot(way, name, len(data), type)
@@ -177,8 +177,8 @@ class Files:
 
 
 def _import_web() -> type[Reach]:
-    from transports import fetching, putting  # noqa: F401
-    from transports.reach import Reach
+    from transports.files import fetching, putting  # noqa: F401
+    from transports.files.reach import Reach
 
     return Reach
 
