@@ -596,6 +596,12 @@ async def test_a_chosen_language_is_spoken_whatever_the_client_says() -> None:
     assert words(await scene.set("<remove/><remove/>", lang="en")).startswith("A request to unregister")
 
 
+async def test_languages_are_called_by_their_own_names_in_every_language() -> None:
+    asked = await Free().get(lang="de")
+    options = [option.get("label") for option in asked.iter("{jabber:x:data}option")]
+    assert options[-2:] == ["Deutsch", "English"] and len(set(options)) == 3
+
+
 async def test_contacts_come_into_the_contact_list_once_they_are_wanted_there() -> None:
     scene = Free()
     await scene.set(form(roster="0"))

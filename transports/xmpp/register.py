@@ -335,7 +335,8 @@ class Register:
 
 def _own(durable: bool) -> tuple[Field, ...]:
     """The house's own preferences, with the languages that there are; `durable`: of a bridge that writes to people one by one."""
-    languages = {"en": say("preferences.language-name"), **{tag: _name(tag) for tag in CATALOGS}}
+    # a plain text: a language is called in itself, whoever reads it
+    languages = {"en": str(say("preferences.language-name")), **{tag: _name(tag) for tag in CATALOGS}}
     options = {AUTO: say("preferences.auto"), **dict(sorted(languages.items()))}
     remarks = Field(REMARKS, say("preferences.reactions"), "switch", say("preferences.reactions-help"), default=False)
     return (
