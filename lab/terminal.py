@@ -92,10 +92,14 @@ class Terminal(Server):
         """What stands on the screen."""
         return await self._ask("capture-pane", "-p")
 
-    async def until(self, pattern: str, timeout: float = 20) -> str:
+    async def look(self) -> str:
+        """The same with its colours, as ECMA-48 SGR sequences."""
+        return await self._ask("capture-pane", "-p", "-e")
+
+    async def until(self, pattern: str, timeout: float = 20, coloured: bool = False) -> str:
         """The screen once the regular expression is found on it; LabError with the screen when it is not."""
         wanted, deadline = re.compile(pattern), time.monotonic() + timeout
-        while not wanted.search(screen := await self.screen()):
+        while not wanted.search(screen := await (self.look if coloured else self.screen)()):
             if time.monotonic() > deadline:
                 raise LabError(f"{self.name} does not show {pattern!r} after {timeout:g} s:\n{screen}")
             await asyncio.sleep(0.05)
@@ -103,7 +107,7 @@ class Terminal(Server):
 
     async def shot(self, path: Path) -> None:
         """A picture (PNG) of the screen."""
-        text = await self._ask("capture-pane", "-p", "-e")
+        text = await self.look()
         await asyncio.to_thread(draw, text, self.size, path)
 
     def _tmux(self) -> list[str]:

@@ -54,6 +54,10 @@ class Tour:
         shown = ", ".join(f"{COMMANDS} {part}" for part in (".form-instructions", "fieldset p", ".alert"))
         await self.page.until(f"document.querySelector('{shown}')")
 
+    async def top(self) -> None:
+        """Scroll up to what a command said in the end: it stands above the list."""
+        await self.page.evaluate("document.querySelector('.modal.show .modal-body').scrollTop = 0")
+
     async def fill(self, **answers: str) -> None:
         for var, value in answers.items():
             field = f"document.querySelector('{COMMANDS} [name={json.dumps(var)}]')"
@@ -82,6 +86,7 @@ class Tour:
         await self.fill(nick="Alice", word="secret")
         await self.press("next")
         await self.page.until_text(COMMANDS, "registered")
+        await self.top()
         await self.picture("2-registered")
         await self.close()
 
@@ -93,6 +98,7 @@ class Tour:
         await self.page.click(".dropdown--contacts button")
         await self.page.click(".dropdown--contacts .add-contact")
         await self.page.write(".add-xmpp-contact input[name=jid]", f"hills@{ECHO}")
+        await self.page.until("getComputedStyle(document.querySelector('.modal.show')).opacity === '1'", what="the dialogue")
         await self.picture("4-add-contact")
         await self.page.press("Enter")
         await self.still()
@@ -131,6 +137,7 @@ class Tour:
         await self.fill(text="hey")
         await self.press("next")
         await self.page.until_text(COMMANDS, "The hills heard you.")
+        await self.top()
         await self.picture("8-command")
         await self.close()
         await self.page.until_text("#converse-roster", "The far hill")
@@ -158,6 +165,7 @@ class Tour:
         await self.fill(address=f"hills@{ECHO}")
         await self.press("next")
         await self.page.until_text(COMMANDS, "locked")
+        await self.top()
         await self.picture("12-blocked")
         await self.close()
 

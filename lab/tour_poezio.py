@@ -1,12 +1,13 @@
 """The tour of poezio: what a person does with the gateway in a terminal, one picture for each step.
 
 Its commands are `/ad-hoc JID`: a list, where Enter begins one; in a form the arrows go from field to field and C-y sends.
-poezio 0.14 shows neither a form's instructions nor its descriptions, so registering by chat comes first. There is no sending
-of files: Debian's poezio comes without what its plugin `upload` needs (python3-aiohttp).
+poezio 0.14 shows neither a form's instructions nor its descriptions, so registering by chat comes first. Files are sent
+as links: Debian's poezio comes without what its plugin `upload` needs (python3-aiohttp).
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
 from pathlib import Path
 
@@ -24,6 +25,7 @@ class Tour(TerminalTour):
         await self.changes_preferences()
         await self.runs_a_command()
         await self.adds_a_contact_and_talks()
+        await self.sends_and_gets_a_file()
         await self.joins_a_channel()
         await self.blocks()
         await self.unregisters()
@@ -51,14 +53,19 @@ class Tour(TerminalTour):
         await self.client.until(nodes[-1])
         for _ in range(nodes.index(node)):
             await self.client.key("Down")
+        await self.client.until(rf"\x1b\[44m{node} ", coloured=True)  # an Enter in the same breath would be a paste
         await self.client.key("Enter")
         await self.client.until(shows)
 
-    async def fills(self, *answers: str) -> None:
-        for number, answer in enumerate(answers):
-            if number:
-                await self.client.key("Down")
-            await self.client.type(answer)
+    async def fills(self, answer: str, secret: str = "") -> None:
+        """The first field, and the secret in the second."""
+        await self.client.type(answer)
+        await self.client.until(f" {re.escape(answer)}\\s*\n")
+        if secret:
+            await self.client.key("Down")
+            await self.client.until("Edit the secret text")
+            await self.client.type(secret)
+            await self.client.until(r"\*" * len(secret))
 
     async def sends(self, shows: str) -> None:
         await self.client.key("C-y")
@@ -110,35 +117,44 @@ class Tour(TerminalTour):
         await self.client.until("hills> Hello, hills Hello, hills")
         await self.picture("6-talks")
 
+    async def sends_and_gets_a_file(self) -> None:
+        """The plugin `embed` sends a link as a file; the file lies where alice's uploads do."""
+        await asyncio.to_thread((self.house.prosody.www / "hills.txt").write_text, "The hills are alive.\n")
+        await self.says("/load embed")
+        await self.client.until("Plugin embed loaded")
+        await self.says(f"/embed {self.house.prosody.http_url}/hills.txt")
+        await self.client.until(r"hills> https?://\S+\.txt")
+        await self.picture("7-file")
+
     async def joins_a_channel(self) -> None:
         await self.command(f"join {self.house.room}/alice")
         await self.client.until("A garden on IRC")
         await self.client.until("You .alice. joined")
         await self.says("Is this a garden?")
         await self.client.until("you said: Is this a garden?")
-        await self.picture("7-channel")
+        await self.picture("8-channel")
 
     async def blocks(self) -> None:
         await self.form("block", "Block a contact")
         await self.fills(f"hills@{ECHO}")
         await self.sends("is blocked: nothing")
-        await self.picture("8-blocked")
+        await self.picture("9-blocked")
 
     async def unregisters(self) -> None:
         await self.form("unregister", "Yes, do it")
         await self.client.key("Right")
         await self.client.until("← True +→")
-        await self.picture("9-unregister")
+        await self.picture("10-unregister")
         await self.sends("You have unregistered")
         await self.client.key("M-0")
         await self.client.until("Roster: 1/")
-        await self.picture("10-gone")
+        await self.picture("11-gone")
 
     async def registers_by_form(self) -> None:
         await self.form("jabber:iq:register", "Your name", nodes=("jabber:iq:register",))
         await self.fills("not a name!", "secret")
         await self.sends("⚠ Your name")
-        await self.picture("11-register-wrong")
+        await self.picture("12-register-wrong")
 
 
 async def tour(house: House, folder: Path, pictures: Path) -> None:
