@@ -41,13 +41,14 @@ def lacks(client: str, converse: Path = CONVERSE) -> str:
 
 
 async def run(client: str, pictures: Path, converse: Path = CONVERSE) -> None:
-    """One client's tour; LabError where a step does not come to its end."""
-    tour = importlib.import_module(f"lab.tour_{client}").tour
+    """One client's tour; LabError where a step does not come to its end. Its module may say more of Prosody in HOUSE."""
+    module = importlib.import_module(f"lab.tour_{client}")
+    options = {"tls": True, **getattr(module, "HOUSE", {})}
     await asyncio.to_thread(pictures.mkdir, parents=True, exist_ok=True)
     with folder("tour-") as path:
         (path / "client").mkdir()
-        async with house(path / "house", converse if client == "converse" else None, tls=True) as running:
-            await tour(running, path / "client", pictures)
+        async with house(path / "house", converse if client == "converse" else None, **options) as running:
+            await module.tour(running, path / "client", pictures)
     await asyncio.to_thread(slim_all, pictures, f"{client}-*.png")
 
 
