@@ -254,7 +254,7 @@ class Placing:
         """A contact as it is to stand in a roster."""
         own = self.desk.bridge.identity(self.desk.service).name or self.desk.domain
         language = self.desk.language_of(user)
-        groups = fitting([in_language(group, language) for group in (own, *row.groups)])
+        groups = fitting([in_language(group, language) for group in row.groups or (own,)])
         return Item(self.desk.roster.jid(row.address), self.name(user, row), groups, "both")
 
     def name(self, user: str, row: Contact) -> str:
