@@ -406,7 +406,7 @@ class Invited(NamedTuple):
 
 
 class Known(NamedTuple):
-    """A contact that belongs into the user's roster, or whose name there changed; groups: the gateway's own where none is named."""
+    """A contact that belongs into the user's roster, or whose name there changed. groups: none is the gateway's own."""
 
     contact: Address
     name: str = ""
