@@ -56,7 +56,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     "ask.busy": "The gateway is waiting for too many answers; try again in a minute.",
     "ask.silent": "{who} gave no answer in time.",
     # block: whom a user wants nothing of
-    "block.count": "You block {count} contacts here.",
+    "block.count": "Blocked here: {count}",
     "block.done": "{name} is blocked: nothing goes either way.",
     "block.done-already": "{name} was blocked already.",
     "block.elsewhere": "Contacts are blocked at {domain}, not here.",

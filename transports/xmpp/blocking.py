@@ -171,8 +171,8 @@ class Blocking:
     async def _block(self, call: Call) -> Done:
         address = call.at
         if address == self.desk.service:
-            prompt = self.desk.bridge.describe(call.user).prompt
-            who = Field("address", prompt.label, help=prompt.help, required=True, check=partial(self._named, call.user))
+            label = self.desk.bridge.describe(call.user).prompt.label
+            who = Field("address", label, help=say("block.help"), required=True, check=partial(self._named, call.user))
             answers = await call.ask(Form(say("block.label"), (who,)))
             address = self.desk.bridge.address(str(answers["address"]))
         changed = self.block(call.user, self._person(address))
