@@ -15,6 +15,7 @@ import asyncio
 import contextlib
 import json
 import os
+import pwd
 import shlex
 import sqlite3
 import time
@@ -33,7 +34,7 @@ TRUSTED = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
 class Account(NamedTuple):
-    """Who logs in where. `ca`: the authority of the server's certificate; None: no TLS."""
+    """Who logs in where. `ca`: the authority of the server's certificates, which the client trusts; None: no TLS."""
 
     jid: str
     password: str
@@ -117,7 +118,9 @@ class Display(Server):
         )
 
     async def focus(self, window: int) -> None:
-        await self._do("windowraise", str(window), "windowfocus", "--sync", str(window))
+        """Without `--sync`, here and below: it waits for many seconds for what is so already."""
+        await self._do("windowraise", str(window), "windowfocus", str(window))
+        await asyncio.sleep(0.2)
 
     async def type(self, text: str) -> None:
         """Type into what has the focus; a line break is the return key."""
@@ -132,7 +135,7 @@ class Display(Server):
         await self._do("key", "--delay", "20", *keys)
 
     async def click(self, x: int, y: int, button: int = 1) -> None:
-        await self._do("mousemove", "--sync", str(x), str(y), "click", str(button))
+        await self._do("mousemove", str(x), str(y), "sleep", "0.05", "click", str(button))
 
     async def _do(self, *words: str) -> None:
         await self._run("xdotool", "xdotool", *words)
@@ -196,7 +199,20 @@ class Desktop(Server):
         (self.dir / "run").chmod(0o700)
 
     def command(self) -> list[str]:
-        return [program(self.program, self.package)]
+        """With a mount namespace of its own, in which the account's authority stands where the system's stand.
+
+        `mount` wants root, and Gajim wants anybody else: a second namespace is of the user again who runs the client.
+        """
+        words = shlex.join([program(self.program, self.package)])
+        if self.account.ca is None:
+            return shlex.split(words)
+        unshare = program("unshare", "util-linux")
+        rights, own = [], ""
+        if os.geteuid() or self.user:
+            user = pwd.getpwnam(self.user) if self.user else pwd.getpwuid(os.geteuid())
+            rights, own = ["--map-root-user"], f"{unshare} --map-user={user.pw_uid} --map-group={user.pw_gid}"
+        line = f'mount --bind {shlex.quote(str(self.account.ca))} {TRUSTED} && exec {own} {words} "$@"'
+        return [unshare, "--mount", *rights, "/bin/sh", "-c", line, "sh"]
 
     def environment(self) -> dict[str, str]:
         """Nothing of this machine's desktop, no network but loopback, pictures by software."""
@@ -322,7 +338,6 @@ class Gajim(Desktop):
 class Dino(Desktop):
     """Dino 0.4: it wants TLS with a certificate that the system trusts, and the usual port.
 
-    The trust is made for it alone: in a mount namespace of its own the lab's authority stands where the system's stand.
     The database is Dino's own, made by a first start.
     """
 
@@ -340,12 +355,6 @@ class Dino(Desktop):
     @property
     def database(self) -> Path:
         return self.dir / ".local" / "share" / "dino" / "dino.db"
-
-    def command(self) -> list[str]:
-        words = [program(self.program, self.package)]
-        line = f'mount --bind {shlex.quote(str(self.account.ca))} {TRUSTED} && exec {shlex.join(words)} "$@"'
-        rights = [] if os.geteuid() == 0 else ["--map-root-user"]
-        return [program("unshare", "util-linux"), "--mount", *rights, "/bin/sh", "-c", line, "sh"]
 
     async def __aenter__(self) -> Self:
         try:

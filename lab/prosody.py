@@ -37,12 +37,13 @@ interfaces = { "127.0.0.1" }
 local_interfaces = { "127.0.0.1" }
 component_interfaces = { "127.0.0.1" }
 http_interfaces = { "127.0.0.1" }
+https_interfaces = { "127.0.0.1" }
 c2s_ports = { %(c2s_port)d }
 component_ports = { %(component_port)d }
 http_ports = { %(http_port)d }
 c2s_direct_tls_ports = {}
 s2s_ports = {}
-https_ports = {}
+https_ports = { %(https_ports)s }
 
 authentication = "internal_plain"
 storage = "internal"
@@ -83,14 +84,15 @@ Component %(rooms)s "muc"
 UPLOADS = """
 Component %(upload)s "http_file_share"
   http_host = %(domain)s
-  http_external_url = "http://127.0.0.1:%(http_port)d/"
+  http_external_url = %(http_url)s
   http_file_share_size_limit = 10*1024*1024
   http_file_share_access = { %(hosts)s }
 """
 
 TLS = """\
 modules_disabled = { "s2s" }
-ssl = { certificate = base .. "/tls/server.pem"; key = base .. "/tls/server.key" }"""
+ssl = { certificate = base .. "/tls/server.pem"; key = base .. "/tls/server.key" }
+https_ssl = ssl"""
 
 COMPONENT = """
 Component %s
@@ -105,6 +107,7 @@ class Prosody(XmppServer):
     www         directory served at / (readable by everybody); default: an empty one
     upload      whether upload.localhost (XEP-0363) is there; "users": for users alone, components get no slots there
     tls         clients may use STARTTLS, with a certificate of the lab's authority: `certificate.ca`
+    https       with `tls`: uploads come and go over https, as Gajim and Dino want it
     privilege   whether components may do what mod_privilege (XEP-0356) allows
     log_level   "debug", "info", "warn" or "error"
     """
@@ -121,17 +124,19 @@ class Prosody(XmppServer):
         upload: bool | str = True,
         privilege: bool = True,
         tls: bool = False,
+        https: bool = False,
         log_level: str = "info",
     ) -> None:
         super().__init__(directory, components, accounts, log_level=log_level)
         self.tls = tls
+        self.https = https
         self.certificate: certificate.Certificate | None = None
         self.www = Path(www).resolve() if www else self.dir / "www"
         self.upload = upload
         self.privilege = privilege
 
     def prepare(self) -> None:
-        self.c2s_port, self.component_port, self.http_port = free_ports(3)
+        self.c2s_port, self.component_port, self.http_port, self.https_port = free_ports(4)
         for name in ("data", "certs"):
             (self.dir / name).mkdir(exist_ok=True)
         self.www.mkdir(parents=True, exist_ok=True)
@@ -151,6 +156,8 @@ class Prosody(XmppServer):
             "c2s_port": self.c2s_port,
             "component_port": self.component_port,
             "http_port": self.http_port,
+            "https_ports": self.https_port if self.https else "",
+            "http_url": _lua(f"https://localhost:{self.https_port}/" if self.https else f"http://127.0.0.1:{self.http_port}/"),
             "domain": _lua(DOMAIN),
             "rooms": _lua(ROOMS),
             "upload": _lua(UPLOAD),

@@ -35,7 +35,7 @@ class House(NamedTuple):
 
 @contextlib.asynccontextmanager
 async def house(folder: Path, converse: Path | None = None, **options: object) -> AsyncIterator[House]:
-    """converse: the folder of Converse.js, for tours in a browser. options: Prosody's."""
+    """converse: the folder of Converse.js, for tours in a browser. options: Prosody's; with `tls` the gateway trusts it."""
     async with contextlib.AsyncExitStack() as stack:
         www = folder / "prosody" / "www"
         if converse is not None:
@@ -49,4 +49,21 @@ async def house(folder: Path, converse: Path | None = None, **options: object) -
         await greeter.send(f"TOPIC {CHANNEL} :A garden on IRC")
         tables = settings(prosody, ircd, changes={"xmpp": {"secret": SECRET}})
         tables["bridges"] = {"echo": {"module": "docs.examples.echo.bridge", "domain": ECHO}}  # type: ignore[dict-item]
-        yield House(prosody, ircd, await stack.enter_async_context(Gateway(folder / "gateway", tables)))
+        trusted = {"SSL_CERT_FILE": str(prosody.certificate.ca)} if prosody.certificate is not None else {}
+        gateway = Gateway(folder / "gateway", tables, environment=trusted)
+        yield House(prosody, ircd, await stack.enter_async_context(gateway))
+
+
+def hills(folder: Path) -> Path:
+    """A picture to send, in a file that everybody may read."""
+    from PIL import Image, ImageDraw
+
+    picture = Image.new("RGB", (320, 200))
+    pen = ImageDraw.Draw(picture)
+    for y in range(200):
+        pen.line([(0, y), (320, y)], fill=(100 + y * 3 // 4, 140 + y // 3, 210 - y // 3))
+    pen.polygon([(0, 200), (90, 80), (160, 150), (240, 50), (320, 200)], fill=(34, 102, 51))
+    path = folder / "hills.png"
+    picture.save(path)
+    path.chmod(0o644)
+    return path
