@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import tomllib
 from pathlib import Path
@@ -533,3 +534,12 @@ def test_where_it_listens_and_which_hosts_have_files(tmp_path: Path) -> None:
         HostPort("2001:db8::1", 443),
         HostPort("2001:db8::2", 0),
     )
+
+
+def test_a_link_laid_where_the_key_is_written_first_is_not_followed(tmp_path: Path) -> None:
+    other = tmp_path / "somebody's"
+    other.write_text("keep me")
+    (tmp_path / f".transports.key.{os.getpid()}").symlink_to(other)
+    with pytest.raises(OSError, match=r"."):
+        open_key(tmp_path / "transports.key")
+    assert other.read_text() == "keep me" and not (tmp_path / "transports.key").exists()

@@ -312,3 +312,14 @@ async def test_a_copy_made_by_hand_with_its_log_is_read_whole(url: str, target: 
     other = f"sqlite:///{target.parent.parent}/other.db"
     restore(target, other, KEY)
     assert languages(database_of(other)) == ["in the log"]
+
+
+async def test_a_link_laid_where_the_copy_is_written_is_not_followed(
+    database: Database, url: str, target: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "somebody's"
+    other.write_text("keep me")
+    (target.parent / f".{target.name}.part-{os.getpid()}").symlink_to(other)
+    with pytest.raises((StoreError, OSError)):
+        backup(url, target, KEY)
+    assert other.read_text() == "keep me" and not target.exists()
