@@ -14,52 +14,33 @@ Lines to `port`, each a JSON list, answered with OK:
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import json
 from collections.abc import Sequence
 from typing import Any
 
+from tests.bridges.echo.bridge import SERVICE, Echo
 from transports.describe import Status
 from transports.errors import LegacyError
-from transports.events import Address, Forgotten, Known, Letter, Said, Say, Seen
-from transports.ports import DurableBridge, Identity, Inlet, Services
+from transports.events import Address, Forgotten, Known, Letter, Said, Seen
+from transports.ports import Identity, Services
 
 DURABLE = True
-SERVICE = Address("service", "")
 
 
-class People(DurableBridge):
-    name = "test"
-    kind = "x-test"
-    durable = True
-
-    def __init__(self, domain: str, port: int, inlet: Inlet) -> None:
-        self.domain = domain
-        self._port = port
-        self._inlet = inlet
+class People(Echo):
+    def __init__(self, domain: str, port: int, services: Services) -> None:
+        super().__init__(domain, port, "", (), services)
         self._seen: dict[tuple[str, Address], Status] = {}
-        self._server: asyncio.Server | None = None
-        self._talks: set[asyncio.Task[Any]] = set()
 
     def address(self, name: str) -> Address:
         if "!" in name:
             raise LegacyError("jid-malformed", "There is nobody of that name.")
-        return Address("person", name) if name else SERVICE
-
-    def person(self, room: Address, nick: str) -> Address:
-        raise LegacyError("item-not-found", "There are no rooms here.")
-
-    def can(self, address: Address) -> frozenset[type]:
-        return frozenset((Say,)) if address.kind == "person" else frozenset()
+        return super().address(name)
 
     def identity(self, address: Address) -> Identity:
         return (
             Identity("gateway", "x-test", "People") if address == SERVICE else Identity("account", "any", address.name)
         )
-
-    def max_text(self, address: Address) -> int:
-        return 10_000
 
     def status(self, user: str) -> Status:
         return Status("", "At your service")
@@ -67,33 +48,14 @@ class People(DurableBridge):
     def presence(self, user: str, address: Address) -> Status:
         return self._seen.get((user, address), Status())
 
-    async def start(self) -> None:
-        self._server = await asyncio.start_server(self._talk, "127.0.0.1", self._port)
-
-    async def stop(self) -> None:
-        if self._server is not None:
-            self._server.close()
-        for talk in self._talks:
-            talk.cancel()
-        await asyncio.gather(*self._talks, return_exceptions=True)
-
     async def send(self, user: str, command: Letter) -> Sequence[str]:
         return [command.id]
 
     async def find(self, user: str, command: Letter) -> Sequence[str] | None:
         return None
 
-    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._talks.add(task)
-        with contextlib.closing(writer), contextlib.suppress(ConnectionError, asyncio.CancelledError):
-            while line := await reader.readline():
-                writer.write(f"{await self._take(json.loads(line))}\n".encode())
-        self._talks.discard(task)
-
-    async def _take(self, words: list[Any]) -> str:
-        verb, user, contact, *rest = words
+    async def _take(self, line: str) -> str:
+        verb, user, contact, *rest = json.loads(line)
         address = self.address(contact)
         if verb == "SAID":
             try:
@@ -110,4 +72,4 @@ class People(DurableBridge):
 
 def build(settings: Any, services: Services) -> People:
     """`settings`: config_models.Other."""
-    return People(settings.domain, settings.options["port"], services.inlet)
+    return People(settings.domain, settings.options["port"], services)
