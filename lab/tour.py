@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import NamedTuple
 
+from lab.desktop import Account
 from lab.gateway import Gateway, settings
 from lab.house import Plan, make_page
 from lab.irc import Greeter
@@ -67,3 +68,9 @@ def hills(folder: Path) -> Path:
     picture.save(path)
     path.chmod(0o644)
     return path
+
+
+def account(house: House, name: str = "alice") -> Account:
+    prosody = house.prosody
+    authority = prosody.certificate.ca if prosody.certificate is not None else None
+    return Account(prosody.jid(name), prosody.accounts[name], prosody.c2s_port, authority)

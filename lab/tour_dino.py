@@ -7,40 +7,16 @@ of SIZE, and places to click are of that. What was said is looked up in Dino's o
 from __future__ import annotations
 
 import asyncio
-import sqlite3
-import time
-from contextlib import closing
 from pathlib import Path
 
-from lab.desktop import Account, Dino, Display
-from lab.process import LabError
+from lab.desktop import Dino
 from lab.tour import ECHO, House, hills
+from lab.tour_window import DRAWN, HILLS, HTTPS, WindowTour, run
 
-#: Both refuse to send files over http.
-HOUSE = {"https": True}
-SIZE = (1100, 700)
-HILLS = f"hills@{ECHO}"
-STEP, MOST = 0.1, 30.0
-#: Until what was pressed has drawn something.
-DRAWN = 1.2
+HOUSE = HTTPS
 
 
-class Tour:
-    """alice at her desk. `pictures`: where each step's goes."""
-
-    def __init__(self, dino: Dino, house: House, pictures: Path) -> None:
-        self.dino = dino
-        self.display = dino.display
-        self.house = house
-        self.pictures = pictures
-        self.began = time.monotonic()
-
-    async def picture(self, name: str) -> None:
-        await asyncio.sleep(DRAWN)
-        await self.display.shot(self.pictures / f"dino-{name}.png")
-        print(f"ok  {name} ({time.monotonic() - self.began:.1f} s)", flush=True)
-        self.began = time.monotonic()
-
+class Tour(WindowTour):
     async def whole(self) -> None:
         await self.adds_the_gateway()
         await self.registers()
@@ -54,17 +30,8 @@ class Tour:
 
     # Windows --------------------------------------------------------------------------------------------------------
 
-    async def window(self, title: str) -> None:
-        """A dialogue, when it is there and can be typed into."""
-        await self.display.focus(await self.display.window(title))
-        await asyncio.sleep(DRAWN)
-
-    async def press(self, x: int, y: int) -> None:
-        await self.display.click(x, y)
-        await asyncio.sleep(DRAWN)
-
     async def start(self) -> None:
-        await self.display.focus(self.dino.window)
+        await self.display.focus(self.client.window)
         await self.display.key("ctrl+t")
         await self.window("Start Conversation")
 
@@ -91,21 +58,15 @@ class Tour:
 
     async def says(self, text: str, answer: str, times: int = 1) -> None:
         """Write something; `answer` is in what there is to read then, so often."""
-        await self.display.focus(self.dino.window)
+        await self.display.focus(self.client.window)
         await self.display.click(700, 662)
         await self.display.type(text + "\n")
         await self.until(f"message WHERE instr(body, '{answer}')", times)
 
     async def until(self, rows: str, times: int = 1) -> None:
         """So many rows are in Dino's database."""
-        deadline = time.monotonic() + MOST
-        while time.monotonic() < deadline:
-            with closing(sqlite3.connect(f"file:{self.dino.database}?mode=ro", uri=True)) as connection:
-                (found,) = connection.execute(f"SELECT count(*) FROM {rows}").fetchone()
-            if found >= times:
-                return
-            await asyncio.sleep(STEP)
-        raise LabError(f"Dino: not {times} of {rows}{self.dino.tail()}")
+        assert isinstance(self.client, Dino)
+        await self.until_rows(self.client.database, rows, times=times)
 
     # Steps ----------------------------------------------------------------------------------------------------------
 
@@ -144,17 +105,17 @@ class Tour:
         await self.window("Select file")
         await self.display.type("/")  # there is a line to type into then
         await asyncio.sleep(DRAWN)
-        await self.display.type(str(hills(self.dino.dir.parent))[1:])
+        await self.display.type(str(hills(self.client.dir.parent))[1:])
         await asyncio.sleep(DRAWN)
         await self.display.key("Return")
         await asyncio.sleep(DRAWN)
-        await self.display.focus(self.dino.window)
+        await self.display.focus(self.client.window)
         await self.press(578, 501)
         await self.until("file_transfer", 2)
         await self.picture("8-picture")
 
     async def joins_a_channel(self) -> None:
-        await self.display.focus(self.dino.window)
+        await self.display.focus(self.client.window)
         await self.display.key("ctrl+g")
         await self.window("Join Channel")
         await self.display.type(self.house.room)
@@ -183,8 +144,4 @@ class Tour:
 
 
 async def tour(house: House, folder: Path, pictures: Path) -> None:
-    prosody = house.prosody
-    assert prosody.certificate is not None
-    account = Account(prosody.jid("alice"), prosody.accounts["alice"], prosody.c2s_port, prosody.certificate.ca)
-    async with Display(folder / "x", SIZE) as display, Dino(folder / "dino", display, account) as dino:
-        await Tour(dino, house, pictures).whole()
+    await run(house, folder, pictures, Dino, Tour)

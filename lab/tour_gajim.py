@@ -7,43 +7,19 @@ What was said is looked up in Gajim's own history.
 from __future__ import annotations
 
 import asyncio
-import sqlite3
-import time
-from contextlib import closing
 from pathlib import Path
 
-from lab.desktop import Account, Display, Gajim
-from lab.process import LabError
-from lab.tour import ECHO, House, hills
+from lab.desktop import Gajim
+from lab.tour import House, hills
+from lab.tour_window import DRAWN, HILLS, HTTPS, WindowTour, run
 
-#: Both refuse to send files over http.
-HOUSE = {"https": True}
-SIZE = (1100, 700)
-HILLS = f"hills@{ECHO}"
-STEP, MOST = 0.1, 30.0
-#: Until what was pressed has drawn something: a menu, a page that slides in.
-DRAWN = 1.2
+HOUSE = HTTPS
 #: The commands of the echo in the order of their list, from the first row's middle, a row's height apart.
 COMMANDS = ["jabber:iq:register", "preferences", "unregister", "add", "block", "unblock", "blocked", "shout"]
 FIRST, ROW = 184, 33
 
 
-class Tour:
-    """alice at her desk. `pictures`: where each step's goes."""
-
-    def __init__(self, gajim: Gajim, house: House, pictures: Path) -> None:
-        self.gajim = gajim
-        self.display = gajim.display
-        self.house = house
-        self.pictures = pictures
-        self.began = time.monotonic()
-
-    async def picture(self, name: str) -> None:
-        await asyncio.sleep(DRAWN)
-        await self.display.shot(self.pictures / f"gajim-{name}.png")
-        print(f"ok  {name} ({time.monotonic() - self.began:.1f} s)", flush=True)
-        self.began = time.monotonic()
-
+class Tour(WindowTour):
     async def whole(self) -> None:
         await self.finds_the_gateway()
         await self.registers()
@@ -57,17 +33,8 @@ class Tour:
 
     # Windows --------------------------------------------------------------------------------------------------------
 
-    async def window(self, title: str) -> None:
-        """A dialogue, when it is there and can be typed into."""
-        await self.display.focus(await self.display.window(title))
-        await asyncio.sleep(DRAWN)
-
     async def main(self) -> None:
-        await self.display.focus(self.gajim.window)
-
-    async def press(self, x: int, y: int) -> None:
-        await self.display.click(x, y)
-        await asyncio.sleep(DRAWN)
+        await self.display.focus(self.client.window)
 
     async def fill(self, x: int, y: int, text: str) -> None:
         await self.display.click(x, y)
@@ -124,15 +91,8 @@ class Tour:
 
     async def until_said(self, text: str, times: int = 1) -> None:
         """A text with `text` in it is in Gajim's history so often."""
-        path = self.gajim.dir / ".local" / "share" / "gajim" / "logs.db"
-        deadline = time.monotonic() + MOST
-        while time.monotonic() < deadline:
-            with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
-                found = connection.execute("SELECT count(*) FROM logs WHERE instr(message, ?)", (text,)).fetchone()
-            if found[0] >= times:
-                return
-            await asyncio.sleep(STEP)
-        raise LabError(f"Gajim: {text!r} was not said {times} times{self.gajim.tail()}")
+        history = self.client.dir / ".local" / "share" / "gajim" / "logs.db"
+        await self.until_rows(history, "logs WHERE instr(message, ?)", (text,), times)
 
     # Steps ----------------------------------------------------------------------------------------------------------
 
@@ -198,7 +158,7 @@ class Tour:
         await asyncio.sleep(DRAWN)
         await self.display.type("/")  # there is a line to type into then
         await asyncio.sleep(DRAWN)
-        await self.display.type(str(hills(self.gajim.dir.parent))[1:])
+        await self.display.type(str(hills(self.client.dir.parent))[1:])
         await asyncio.sleep(2 * DRAWN)  # what is typed is looked up
         await self.display.key("Return")
         await asyncio.sleep(DRAWN)
@@ -241,8 +201,4 @@ class Tour:
 
 
 async def tour(house: House, folder: Path, pictures: Path) -> None:
-    prosody = house.prosody
-    assert prosody.certificate is not None
-    account = Account(prosody.jid("alice"), prosody.accounts["alice"], prosody.c2s_port, prosody.certificate.ca)
-    async with Display(folder / "x", SIZE) as display, Gajim(folder / "gajim", display, account) as gajim:
-        await Tour(gajim, house, pictures).whole()
+    await run(house, folder, pictures, Gajim, Tour)

@@ -12,8 +12,8 @@ import re
 from pathlib import Path
 
 from lab.terminal import Poezio
-from lab.tour import ECHO, House
-from lab.tour_terminal import TerminalTour, account
+from lab.tour import ECHO, House, account
+from lab.tour_terminal import TerminalTour
 
 #: The commands of ECHO, in their order, for those who are registered.
 COMMANDS = ("jabber:iq:register", "preferences", "unregister", "add", "block", "unblock", "blocked", "shout")

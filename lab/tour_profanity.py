@@ -10,8 +10,8 @@ import re
 from pathlib import Path
 
 from lab.terminal import Profanity
-from lab.tour import ECHO, IRC, House
-from lab.tour_terminal import TerminalTour, account
+from lab.tour import ECHO, IRC, House, account
+from lab.tour_terminal import TerminalTour
 
 FILE = "The hills are alive.\n"
 

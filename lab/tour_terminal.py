@@ -5,15 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from lab.desktop import Account
 from lab.terminal import Terminal
 from lab.tour import House
-
-
-def account(house: House, name: str = "alice") -> Account:
-    prosody = house.prosody
-    authority = prosody.certificate.ca if prosody.certificate is not None else None
-    return Account(prosody.jid(name), prosody.accounts[name], prosody.c2s_port, authority)
 
 
 class TerminalTour:
