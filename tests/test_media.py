@@ -68,6 +68,11 @@ def test_names_that_fit_anywhere(name: str, type: str, safe: str) -> None:
     assert media.safe_name(name, type) == safe
 
 
+@pytest.mark.parametrize(("name", "safe"), [("~.0", "0"), ("-~ .bashrc", "bashrc"), (".-.~", "file")])
+def test_no_name_is_hidden_behind_what_is_taken_from_its_front(name: str, safe: str) -> None:
+    assert media.safe_name(name) == safe
+
+
 @given(st.text(st.characters(blacklist_categories=[])), st.sampled_from(["", *media.EXTENSIONS]))
 def test_no_name_harms(name: str, type: str) -> None:
     safe = media.safe_name(name, type)

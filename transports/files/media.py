@@ -161,8 +161,8 @@ def safe_name(name: str, type: str = "") -> str:
 
     type: gives the extension when there is none
     """
-    base = _UNFIT.sub("_", name.replace("\\", "/").rstrip("/").rpartition("/")[2]).strip(" .\t")
-    base = base.lstrip("-~")
+    base = _UNFIT.sub("_", name.replace("\\", "/").rstrip("/").rpartition("/")[2]).rstrip(" .\t")
+    base = base.lstrip(" .\t-~")  # together: what stands behind a tilde may be a dot
     stem, dot, extension = base.rpartition(".")
     if not dot or not stem or not 0 < len(extension) <= 10 or " " in extension:
         stem, extension = base, EXTENSIONS.get(type, ("",))[0]
