@@ -49,7 +49,8 @@ class Terminal(Server):
 
     def prepare(self) -> None:
         (self.dir / "tmux.conf").write_text(
-            "set -g status off\nset -g default-terminal tmux-256color\nset -g remain-on-exit on\nset -s escape-time 0\n"
+            "set -g status off\nset -g default-shell /bin/sh\nset -g default-terminal tmux-256color\n"
+            "set -g remain-on-exit on\nset -s escape-time 0\n"
         )
         for name in (".config", ".local/share", ".cache", "run"):
             (self.dir / name).mkdir(parents=True, exist_ok=True, mode=0o700)

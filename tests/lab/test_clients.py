@@ -63,9 +63,11 @@ async def test_a_client_with_a_window_logs_in(server: Prosody, directory: Path, 
     ],
 )
 async def test_a_client_in_a_terminal_logs_in(
-    server: Prosody, directory: Path, kind: type[Terminal], name: str, said: str
+    server: Prosody, directory: Path, kind: type[Terminal], name: str, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Also where the shell of whoever starts it lets nobody in, as under CI."""
     pytest.importorskip("PIL")
+    monkeypatch.setenv("SHELL", "/bin/false")
     async with kind(directory / "client", account(server, name)) as client:
         await client.until(said)
         await client.say(f"/help {name}")
