@@ -19,13 +19,14 @@ FLOORS = {
     0: "errors events words english",  # the vocabulary: the standard library only
     # pure
     1: "ports describe files.media "
-    "xmpp.address xmpp.xml xmpp.read xmpp.write xmpp.room xmpp.vcard xmpp.disco xmpp.fence xmpp.sharing xmpp.forms xmpp.prose "
-    "xmpp.meaning xmpp.semantics xmpp.chat "
+    "xmpp.address xmpp.xml xmpp.read xmpp.write xmpp.client xmpp.roomtalk xmpp.room xmpp.vcard xmpp.disco xmpp.fence "
+    "xmpp.sharing xmpp.forms xmpp.prose xmpp.meaning xmpp.semantics xmpp.chat "
     "bridges.*.address bridges.*.read bridges.*.write bridges.*.text bridges.*.session "
-    "bridges.irc.caps bridges.irc.channel bridges.irc.crowd bridges.irc.flow bridges.irc.inbound bridges.irc.isupport "
-    "bridges.irc.numerics bridges.irc.replies",
+    "bridges.irc.asks bridges.irc.orders bridges.irc.caps bridges.irc.channel bridges.irc.crowd bridges.irc.flow "
+    "bridges.irc.inbound bridges.irc.isupport bridges.irc.numerics bridges.irc.replies",
     # asyncio, SQL, files
-    2: "gateway gateway_seams visitor post mailbox mailbox_in mailbox_out mailbox_seams tasks asking accounts contacts store.* "
+    2: "gateway gateway_seams showing visitor post mailbox mailbox_in mailbox_out mailbox_seams "
+    "tasks asking accounts contacts options store.* "
     "control config config_errors config_models config_values secrets log notify catalogs resolve "
     "files.pictures files.depot files.thumbnail",
     # the network

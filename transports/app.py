@@ -36,6 +36,7 @@ from transports.gateway import Wing
 from transports.gateway_seams import Ids, Users
 from transports.log import kv
 from transports.notify import Notifier
+from transports.options import Options
 from transports.ports import Bridge, DurableBridge, Files, Services
 from transports.post import Post
 from transports.shell.answers import Answers as ShellAnswers
@@ -236,7 +237,9 @@ class App:
         post = await self._post(settings, stream, shelf) if durable else None
         given = _Given()
         given.post = post
-        bridge = cast(Bridge, module.build(section, Services(_derive(key, f"bridge {settings.name}"), given, given, given)))
+        options = Options()
+        services_given = Services(_derive(key, f"bridge {settings.name}"), given, given, given, options)
+        bridge = cast(Bridge, module.build(section, services_given))
         wing = Wing(
             bridge,
             Users(frozenset(settings.users)),

@@ -138,6 +138,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     "gate.failed": "Something went wrong in the gateway; the people who run it can find out why.",
     "gate.forbidden": "{domain} is not open to your address; ask the people who run it.",
     "gate.no-rooms": "There are no rooms here.",
+    "gate.not-here": "This cannot be done here.",
     "gate.nowhere": "This address takes no messages.",
     "gate.stopping": "The gateway is stopping; it will be back.",
     "gate.too-long": "This message is too long; at most {limit} characters can be sent here.",

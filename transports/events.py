@@ -37,6 +37,25 @@ class Rank(NamedTuple):
 NO_RANK: Final = Rank("none", "participant")
 
 
+class Person(NamedTuple):
+    """What the far side tells of somebody, whatever room it is in; '' where it tells nothing.
+
+    host     where they come from (IRC: ~user@host)
+    account  whom they are logged in as
+    away     why they are not there ('' without words); None: they are
+    bot      no human
+    """
+
+    host: str = ""
+    account: str = ""
+    away: str | None = None
+    bot: bool = False
+    name: str = ""
+
+
+NOBODY: Final = Person()
+
+
 class Subject(NamedTuple):
     """A room's subject; `nick` of who set it ('' when unknown), `when` in seconds since the epoch (None when unknown)."""
 
@@ -200,7 +219,24 @@ class Read(NamedTuple):
     by: str
 
 
-Command: TypeAlias = Join | Leave | Rename | Say | SetSubject | Correct | Retract | React | Type | Read
+class Invite(NamedTuple):
+    """Ask somebody into a room: `whom` is a person's address. Answered by Echoed or Failed."""
+
+    room: Address
+    whom: Address
+    by: str
+    id: str
+    reason: str = ""
+    ref: object = None
+
+
+class SetAway(NamedTuple):
+    """The user is away ('' without words), on every server; None: there again. Never answered."""
+
+    text: str | None
+
+
+Command: TypeAlias = Join | Leave | Rename | Say | SetSubject | Correct | Retract | React | Type | Read | Invite | SetAway
 
 
 # What else an address may be able to do, beside commands: `Bridge.can` names these too ---------------------------------
@@ -222,12 +258,24 @@ class Receipt:
 
 
 class Entered(NamedTuple):
-    """The user is in `room` as `nick`; the whole picture at once. `members` is live: the bridge's own table, read-only here."""
+    """The user is in `room` as `nick`, for the first time or again after Interrupted; the whole picture at once.
+
+    members  live: the bridge's own table, read-only here
+    people   live, too, and shared by all rooms of a server: those of whom more is known than the nick
+    """
 
     room: Address
     nick: str
     members: Mapping[str, Rank]
     subject: Subject
+    people: Mapping[str, Person] = {}
+
+
+class Interrupted(NamedTuple):
+    """The far side is lost for now; the user stays in `room`, alone, until it is Entered again (or Left, or Refused)."""
+
+    room: Address
+    error: LegacyError
 
 
 class SameRoom(NamedTuple):
@@ -251,6 +299,16 @@ class Joined(NamedTuple):
     room: Address
     nick: str
     rank: Rank
+    who: Person = NOBODY
+
+
+class Became(NamedTuple):
+    """What is known of a member is another than before: account, host, away."""
+
+    room: Address
+    nick: str
+    rank: Rank
+    who: Person
 
 
 class Left(NamedTuple):
@@ -363,9 +421,10 @@ class Displayed(NamedTuple):
 
 class Echoed(NamedTuple):
     """The far side has taken commands, in this order. A Say to a room may be reflected now; no receipt (XEP-0184): nobody
-    has read it."""
+    has read it. `keys`: its ids of them, as far as it gives any ('' for none)."""
 
-    of: Sequence[Say | Rename | SetSubject]
+    of: Sequence[Say | Rename | SetSubject | Correct | Retract | React | Invite]
+    keys: Sequence[str] = ()
 
 
 class Delivered(NamedTuple):
@@ -386,7 +445,7 @@ class Undelivered(NamedTuple):
 class Failed(NamedTuple):
     """A command could not be done; `of` is the command."""
 
-    of: Say | Rename | SetSubject | Correct | Retract | React
+    of: Say | Rename | SetSubject | Correct | Retract | React | Invite
     error: LegacyError
 
 
@@ -474,9 +533,11 @@ Letter: TypeAlias = Say | Correct | Retract | React
 
 Fact: TypeAlias = (
     Entered
+    | Interrupted
     | SameRoom
     | Refused
     | Joined
+    | Became
     | Left
     | Renamed
     | RoleSet

@@ -10,8 +10,8 @@ from collections.abc import Awaitable
 from typing import Protocol
 
 from transports.events import Address, ContactFact
+from transports.xmpp.client import Client
 from transports.xmpp.read import Iq, Message, Presence
-from transports.xmpp.room import Client
 from transports.xmpp.semantics import Act
 
 

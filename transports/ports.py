@@ -15,9 +15,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from transports.describe import EVERYWHERE, Answers, Card, Description, Prompt, Status, Value
+from transports.describe import EVERYWHERE, Answers, Card, Description, Form, Prompt, Status, Value
 from transports.errors import LegacyError
-from transports.events import Address, Command, Fact, File, Kind, Letter, Message, Read, Type
+from transports.events import Address, Command, Fact, File, Kind, Letter, Message, Rank, Read, Type
 from transports.words import say
 
 
@@ -89,6 +89,26 @@ class Files(Protocol):
         ...
 
 
+class Options(Protocol):
+    """What users have set for a place of a bridge: a server, a room, or the service for all. From memory, at once."""
+
+    def of(self, user: str, place: Address) -> Answers:
+        """What was set there, secrets in plain text; empty where nothing was."""
+        ...
+
+    def places(self, user: str) -> Sequence[Address]:
+        """Where a user has set something."""
+        ...
+
+    def users(self) -> Sequence[str]:
+        """Who has set something."""
+        ...
+
+    async def put(self, user: str, place: Address, answers: Answers, secrets: Collection[str] = ()) -> None:
+        """Replace what is set there (empty: forget it), the vars in `secrets` sealed; on disk when this returns. LegacyError."""
+        ...
+
+
 class Services(NamedTuple):
     """What a bridge is given at its start.
 
@@ -100,6 +120,7 @@ class Services(NamedTuple):
     inlet: Inlet
     accounts: Accounts
     files: Files
+    options: Options
 
 
 # What a bridge is -------------------------------------------------------------------------------------------------
@@ -209,10 +230,95 @@ class Bridge(Protocol):
         return None
 
 
+class Change(NamedTuple):
+    """One item of what somebody wants changed in a room (XEP-0045 9): of a member, `nick`, or of a `person` elsewhere."""
+
+    nick: str = ""
+    person: Address | None = None
+    role: str = ""
+    affiliation: str = ""
+    reason: str = ""
+
+
+class Ranked(NamedTuple):
+    """An entry of a room's lists; `address`: a JID's local part that stands for it. '' and None where it is not known."""
+
+    rank: Rank
+    nick: str = ""
+    address: str = ""
+    reason: str = ""
+    by: str = ""
+    when: float | None = None
+
+
+class About(NamedTuple):
+    """What can be told of a room to who is not in it."""
+
+    name: str
+    occupants: int | None = None
+    subject: str = ""
+
+
+class Page(NamedTuple):
+    """Rooms of a server, a page of them (XEP-0059): `first` is the index of the first, `total` of all that match."""
+
+    rooms: Sequence[tuple[Address, About]]
+    first: int
+    total: int
+
+
+class Search(NamedTuple):
+    """Which rooms: `text` in name or subject, at least so many people; sorted by `key`: users | name; at most `most` of them,
+    after or before one (its JID's local part), or from an index. XEP-0433, XEP-0059.
+    """
+
+    text: str = ""
+    least: int = 0
+    key: str = ""
+    most: int = 100
+    after: str | None = None
+    before: str | None = None
+    at: int | None = None
+
+
+def _not_here() -> LegacyError:
+    return LegacyError("feature-not-implemented", say("gate.not-here"))
+
+
 class LiveBridge(Bridge, Protocol):
+    """What is awaited ends by LegacyError when the far side says no, or nothing in time."""
+
     def open(self, user: str, outlet: Outlet) -> Session:
         """A session for `user` (bare JID); cheap, connects nothing yet."""
         ...
+
+    def persistent(self, user: str, room: Address) -> bool:
+        """Whether a user stays in a room when the last client has gone."""
+        return False
+
+    async def administer(self, user: str, room: Address, changes: Sequence[Change]) -> None:
+        """Change ranks (XEP-0045 9, 10): kick, ban, voice, op; done when this returns."""
+        raise _not_here()
+
+    async def ranked(self, user: str, room: Address, role: str, affiliation: str) -> Sequence[Ranked]:
+        """Who has a role or an affiliation in a room; the other is ''."""
+        raise _not_here()
+
+    async def configuration(self, user: str, room: Address) -> Form:
+        """How a room is set up, as a form (XEP-0045 10.2)."""
+        raise _not_here()
+
+    async def configure(self, user: str, room: Address, answers: Answers) -> None:
+        """Set it up so; fields that are not among `answers` keep their values."""
+        raise _not_here()
+
+    async def about(self, user: str, room: Address) -> About | None:
+        """What the far side tells of a room that the user is not in; None: nothing."""
+        return None
+
+    async def rooms(self, user: str, server: Address, search: Search) -> Page:
+        """Rooms of a server."""
+        return Page((), 0, 0)
 
 
 class DurableBridge(Bridge, Protocol):

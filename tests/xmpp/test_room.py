@@ -9,8 +9,10 @@ import pytest
 
 from transports.events import NO_RANK, Address, Cause, Entered, Joined, Left, Rank, Renamed, RoleSet, Said, Subject
 from transports.xmpp.address import parse
+from transports.xmpp.client import Client
 from transports.xmpp.read import Message
-from transports.xmpp.room import HELD, Client, Room
+from transports.xmpp.room import Room
+from transports.xmpp.roomtalk import HELD
 from transports.xmpp.xml import Door
 
 ROOM = Address("room", "#c%irc.test")

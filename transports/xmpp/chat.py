@@ -15,7 +15,7 @@ from transports.errors import LegacyError
 from transports.events import Activity, Corrected, More, Reacted, Read, Retracted, Said, Sent, Told
 from transports.words import in_language, say, unpacked
 from transports.xmpp import meaning, semantics, sharing, write, xml
-from transports.xmpp.room import styled
+from transports.xmpp.client import styled
 
 #: XEP-0334: worth keeping although it has no words.
 STORE: Final = "<store xmlns='urn:xmpp:hints'/>"

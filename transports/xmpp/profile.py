@@ -23,8 +23,8 @@ from transports.ports import Bridge
 from transports.words import in_language, say
 from transports.xmpp import vcard
 from transports.xmpp.address import from_resource, jid_of
+from transports.xmpp.client import Client
 from transports.xmpp.read import Iq
-from transports.xmpp.room import Client
 
 if TYPE_CHECKING:
     from transports.xmpp.desk import Desk

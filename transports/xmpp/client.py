@@ -1,0 +1,69 @@
+"""Who is in a room, as text: a client of the user's, the starts of its stanzas; nicks as resources and as occupant ids.
+
+Shared by all that writes to rooms. XEP-0045 (occupant JIDs), XEP-0245 (actions), XEP-0421 (occupant ids).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Protocol
+
+from transports.events import Said
+from transports.xmpp import xml
+from transports.xmpp.address import to_resource
+
+# A nick that is itself as resource, as attribute and as occupant id.
+plain_nick = re.compile(r"[A-Za-z0-9_\-\[\]{}^|.~]{1,128}").fullmatch
+
+
+class Names(Protocol):
+    """Ids that a room gives out."""
+
+    def stanza(self) -> str:
+        """A new stanza id: unique, ordered by time, harmless in XML."""
+        ...
+
+
+class Client:
+    """One full JID in the room. The strings are the starts of its stanzas, up to the sender's resource."""
+
+    __slots__ = ("by", "history", "id", "jid", "message", "presence", "room", "wanted")
+
+    def __init__(self, door: xml.Door, room: str, jid: str, wanted: str, history: bool, id: str = "") -> None:
+        """room: under which it joined; wanted: the nick it asked for, as resource; id: of its presence."""
+        self.jid = jid
+        self.id = id
+        self.room = room
+        self.wanted = wanted
+        self.history = history
+        self.presence = door.speaker("presence", room, jid)
+        self.message = door.speaker("message", room, jid, " type='groupchat'")
+        self.by = f"<stanza-id xmlns='urn:xmpp:sid:0' by='{xml.attr(room)}' id='"
+
+
+def occupant_id(nick: str) -> str:
+    """XEP-0421: at most 128 characters, the same for the same nick. It tells nothing that the nick does not: a nick is all
+    that IRC and its like show, and no JID can be had from it. Never costs a hash where the nick itself will do."""
+    if plain_nick(nick) is not None:
+        return nick
+    return f"#{hashlib.sha256(nick.encode('utf-8', 'surrogatepass')).hexdigest()[:40]}"
+
+
+def named(nick: str) -> tuple[str, str]:
+    """A nick as a resource inside a quoted attribute, and as occupant id."""
+    return (nick, nick) if plain_nick(nick) is not None else (resource(nick), occupant_id(nick))
+
+
+def styled(fact: Said) -> str:
+    """The body that says it: XEP-0245 for actions, which plain words must not look like."""
+    if fact.style == "act":
+        return f"/me {fact.text}"
+    if fact.style == "notice":
+        return f"[notice] {fact.text}"
+    return f" {fact.text}" if fact.text[:4] == "/me " else fact.text
+
+
+def resource(nick: str) -> str:
+    """A nick as a resource inside a quoted attribute."""
+    return nick if plain_nick(nick) is not None else xml.attr(to_resource(nick))

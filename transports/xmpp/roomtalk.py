@@ -1,0 +1,94 @@
+"""What is said in one room, as the clients of one user see it: messages, subjects, reflections, words of the room itself.
+
+The hot way: one f-string per client and line. Knows no bridge and no socket. XEP-0045 7.4 and 8.1, XEP-0203, XEP-0359, XEP-0421.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from transports.events import Said, Subject
+from transports.xmpp import write, xml
+from transports.xmpp.client import Client, Names, named, occupant_id, resource, styled
+from transports.xmpp.meaning import echo
+from transports.xmpp.read import Message
+
+#: Messages that wait for the end of a join, and their characters; more are dropped, oldest first (a server that never ends
+#: its NAMES).
+HELD, HELD_SIZE = 1_000, 64_000
+
+
+class RoomTalk:
+    """The talking half of a `Room`, which says what its attributes hold."""
+
+    __slots__ = ("clients", "held", "held_size", "inside", "names", "nick", "own", "own_end", "send", "send_all", "subject")
+
+    def __init__(self, names: Names, send: Callable[[str], None], send_all: Callable[[list[str]], None]) -> None:
+        self.names = names
+        self.send = send
+        self.send_all = send_all
+        self.inside = False
+        self.clients: dict[str, Client] = {}
+        self.held: list[Said] = []
+        self.held_size = 0
+        self.subject = Subject("")
+        self.called("")
+
+    def called(self, nick: str) -> None:
+        """The user's nick here; what of it stands in every reflection is made once."""
+        self.nick = nick
+        self.own = resource(nick)
+        self.own_end = f"'/><occupant-id xmlns='urn:xmpp:occupant-id:0' id='{occupant_id(nick)}'/></message>"
+
+    def subject_set(self, subject: Subject) -> None:
+        self.subject = subject
+        for client in self.clients.values():
+            self.send(self.subject_for(client))
+
+    def subject_for(self, client: Client) -> str:
+        subject = self.subject
+        opening = client.message + resource(subject.nick) if subject.nick else client.message[:-1]
+        late = write.delay(subject.when, client.room) if subject.when is not None else ""
+        text = xml.text(xml.clip(subject.text, 20_000))
+        return f"{opening}' id='{self.names.stanza()}'><subject>{text}</subject>{late}</message>"
+
+    def said(self, fact: Said) -> None:
+        if not self.inside:
+            self.held.append(fact)
+            self.held_size += len(fact.text)
+            while len(self.held) > HELD or self.held_size > HELD_SIZE:
+                self.held_size -= len(self.held.pop(0).text)
+            return
+        text = styled(fact)
+        name, occupant = named(fact.nick)
+        id = self.names.stanza()
+        start = f"{name}' id='{id}'>{write.body(text) if len(text) > 5_000 else f'<body>{xml.text(text)}</body>'}"
+        end = f"{id}'/><occupant-id xmlns='urn:xmpp:occupant-id:0' id='{occupant}'/></message>"
+        when = fact.when
+        for client in self.clients.values():
+            if when is None:
+                self.send(f"{client.message}{start}{client.by}{end}")
+            else:
+                self.send(f"{client.message}{start}{write.delay(when, client.room)}{client.by}{end}")
+
+    def notice(self, text: str) -> None:
+        """Words of the room itself."""
+        content = f"' id='{self.names.stanza()}'>{write.body(text)}</message>"
+        for client in self.clients.values():
+            self.send(client.message[:-1] + content)
+
+    def reflect(self, sent: Message) -> None:
+        """Every client of the user sees what the far side has taken, under the id that its author gave it (XEP-0045 7.4)."""
+        id = sent.id
+        named = write.id_attr(id)
+        origin = ""
+        if sent.origin_id:
+            same = named if sent.origin_id == id else write.id_attr(sent.origin_id)
+            origin = f"<origin-id xmlns='urn:xmpp:sid:0'{same}/>" if same else ""
+        text = sent.body or ""
+        body = write.body(text, 50_000) if len(text) > 5_000 else f"<body>{xml.text(text)}</body>"
+        more = echo(sent.rich) if sent.rich is not None else ""
+        start = f"{self.own}'{named}>{body}{origin}{more}"
+        end = f"{self.names.stanza()}{self.own_end}"
+        for client in self.clients.values():
+            self.send(f"{client.message}{start}{client.by}{end}")
