@@ -10,8 +10,9 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from lab import certificate
+from lab import certificate, ircd_full
 from lab.process import LabError, Server, free_ports, program, unprivileged
 
 OPER_NAME = "oper"
@@ -127,6 +128,9 @@ class Inspircd(Ircd):
     IRCv3: message-tags, server-time, msgid, echo-message, labeled-response, batch, account-tag, away-notify, extended-join,
     multi-prefix, userhost-in-names, setname, chghost, invite-notify, cap-notify. Prefixes: ~&@%+.
     It lets people in on a timer, up to a second after they gave their names.
+
+    full    all that lab.ircd_full has on top: SASL and accounts (with lab.atheme), STATUSMSG and lists of every kind, WEBIRC, …
+    sts     a strict transport security policy that names the TLS port; goes with `full`
     """
 
     name = "inspircd"
@@ -141,7 +145,14 @@ class Inspircd(Ircd):
         "operchans", "sajoin", "samode", "sanick", "sapart", "sakick", "saquit", "satopic", "userip", "password_hash",
     )  # fmt: skip
 
+    def __init__(self, directory: Path, *, full: bool = False, sts: bool = False, **wanted: Any) -> None:
+        super().__init__(directory, **wanted)
+        self.full, self.sts = full, sts
+        self.services_port = 0
+
     def prepare(self) -> None:
+        if self.full:
+            (self.services_port,) = free_ports(1)
         super().prepare()
         (self.dir / "motd.txt").write_text("Hello from the lab\n")
         # COMPAT: Debian's AppArmor profile of /usr/sbin/inspircd forbids all but the packaged paths; it goes by the program's.
@@ -153,7 +164,8 @@ class Inspircd(Ircd):
     def modules(self) -> list[str]:
         """Those of MODULES that this InspIRCd has: 3 and 4 differ in names, and a missing one would be fatal."""
         there = {path.stem for pattern in self.FOLDERS for path in Path("/").glob(f"{pattern[1:]}/*.so")}
-        found = [name for name in self.MODULES if there & {name, f"m_{name}"}]
+        wanted = (*self.MODULES, *(ircd_full.MODULES if self.full else ()))
+        found = [name for name in wanted if there & {name, f"m_{name}"}]
         if "ssl_gnutls" not in found:
             raise LabError("InspIRCd's modules are not where the lab looks for them: apt-get install inspircd")
         return found
@@ -163,6 +175,9 @@ class Inspircd(Ircd):
         limits = FLOOD_LIMITS if self.flood else NO_LIMITS
         password = f' password="{self.password}"' if self.password else ""
         modules = "\n".join(f'<module name="{name}">' for name in self.modules())
+        if self.full:
+            port = self.tls_port if self.sts else None
+            modules += "\n" + ircd_full.configuration(services_port=self.services_port, sts_port=port)
         return f"""\
 <server name="{self.server_name}" description="Lab" network="Lab" id="1LB">
 <admin name="Lab" nick="lab" description="Lab" email="nobody@{self.server_name}">

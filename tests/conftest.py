@@ -2,6 +2,7 @@
 
     prosody, ejabberd, server       `server` runs the test once with each
     ngircd, inspircd, ircd          `ircd` likewise
+    full_inspircd, services         an InspIRCd with all of its IRCv3, linked to services with accounts
     gateway                         await gateway(server, ircd) -> a lab.gateway.Gateway that ends with the test
     directory                       a directory that servers' users may enter
 
@@ -19,6 +20,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from lab.atheme import Atheme
 from lab.domain import XmppServer
 from lab.ejabberd import Ejabberd
 from lab.gateway import Gateway, StartGateway, settings
@@ -58,6 +60,20 @@ async def ngircd() -> AsyncIterator[Ngircd]:
 async def inspircd() -> AsyncIterator[Inspircd]:
     with folder("transports-test-") as path:
         async with Inspircd(path) as server:
+            yield server
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def full_inspircd() -> AsyncIterator[Inspircd]:
+    with folder("transports-test-") as path:
+        async with Inspircd(path, full=True, server_name="full.test") as server:
+            yield server
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def services(full_inspircd: Inspircd) -> AsyncIterator[Atheme]:
+    with folder("transports-test-") as path:
+        async with Atheme(path, full_inspircd) as server:
             yield server
 
 
