@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from tests.bridges.irc.scene import BY, ME, ROOM, Scene, say
 from transports.bridges.irc.inbound import CTCP, UNASKED, feed, settle
+from transports.bridges.irc.orders import NICK_LIMIT
 from transports.bridges.irc.read import Buffer, decode
-from transports.bridges.irc.session import NICK_LIMIT
 from transports.bridges.irc.write import BadLine
 from transports.events import (
     NO_RANK,

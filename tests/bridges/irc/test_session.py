@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.bridges.irc.scene import BY, ME, ROOM, Scene, say
-from transports.bridges.irc.session import AWAITING_LIMIT, CONFIRM_WITHIN, JOIN_WITHIN
+from transports.bridges.irc.orders import AWAITING_LIMIT
+from transports.bridges.irc.session import CONFIRM_WITHIN, JOIN_WITHIN
 from transports.errors import LegacyError
 from transports.events import (
     Address,

@@ -26,7 +26,23 @@ from transports.bridges.irc.wire import Link
 from transports.config import Irc, NetworkSettings
 from transports.describe import Description, Status
 from transports.errors import LegacyError
-from transports.events import Address, Command, Failed, Join, Leave, Refused, Rename, Say, SetSubject
+from transports.events import (
+    Address,
+    Command,
+    Correct,
+    Failed,
+    Join,
+    Leave,
+    React,
+    Read,
+    Refused,
+    Rename,
+    Retract,
+    Say,
+    SetAway,
+    SetSubject,
+    Type,
+)
 from transports.ports import Accounts, Identity, LiveBridge, Outlet, Services
 from transports.resolve import Resolver
 from transports.words import say
@@ -43,6 +59,10 @@ _CAN: Final[dict[str, frozenset[type]]] = {
     "room": frozenset({Join, Leave, Rename, Say, SetSubject}),
     "person": frozenset({Say}),
 }
+
+
+#: Commands that go to a room, one of its members, or a person.
+_SPOKEN: Final = (Say, Correct, Retract, React, Type, Read)
 
 
 class Gate:
@@ -88,7 +108,11 @@ class IrcSession:
         self.held = False
 
     def do(self, command: Command) -> None:
-        place = command.to if type(command) is Say else cast(Join, command).room
+        if type(command) is SetAway:
+            for each in self.links.values():
+                each.net.do(command, each.loop.time())
+            return
+        place = command.to if isinstance(command, _SPOKEN) else cast(Join, command).room
         server = irc_address.split(place, self.bridge.fixed)[1]
         link = self.links.get(server)
         if type(command) is Say and link is not None:
@@ -97,7 +121,7 @@ class IrcSession:
             self._join(command, server, link)
         elif link is not None:
             link.net.do(command, link.loop.time())
-        elif not isinstance(command, Leave):
+        elif not isinstance(command, Leave | Type | Read):
             words = say("irc.unconnected", server=server)
             of = cast(Say | Rename | SetSubject, command)
             self.outlet.tell(Failed(of, LegacyError("recipient-unavailable", words, type="cancel")))

@@ -12,7 +12,8 @@ from transports.bridges.irc import text as irc_text
 from transports.bridges.irc.channel import Channel
 from transports.bridges.irc.isupport import add_mode, rank, remove_mode
 from transports.bridges.irc.numerics import error_for
-from transports.bridges.irc.session import NICK_LIMIT, Network
+from transports.bridges.irc.orders import NICK_LIMIT
+from transports.bridges.irc.session import Network
 from transports.errors import LegacyError
 from transports.events import (
     Cause,

@@ -75,6 +75,8 @@ def feed(net: Network, line: str, now: float) -> None:
             return
     settle(net)
     parsed = parse(tagged or line)
+    if net.asks is not None and net.asks.take(parsed, net.isupport.fold):
+        return
     handler = HANDLERS.get(parsed.command)
     if handler is not None:
         handler(net, parsed, now)

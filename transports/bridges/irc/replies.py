@@ -102,7 +102,7 @@ def _names_end(net: Network, line: Line, now: float) -> None:
         return
     net.enter(channel)
     if channel.asked:
-        net.tell(Entered(channel.address, net.nick, channel.members, channel.subject))
+        net.tell(Entered(channel.address, net.nick, channel.members, channel.subject, net.people))
     else:
         net.tell(Invited(channel.address, "", say("irc.moved-in")))
 

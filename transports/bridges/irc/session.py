@@ -15,8 +15,10 @@ from typing import Final, Protocol
 from transports.bridges.irc import address as irc_address
 from transports.bridges.irc import text as irc_text
 from transports.bridges.irc import write
+from transports.bridges.irc.asks import Answered, Asks, Question
 from transports.bridges.irc.channel import Channel
 from transports.bridges.irc.isupport import ISupport
+from transports.bridges.irc.orders import ORDERS, join, part, send_joins
 from transports.errors import LegacyError
 from transports.events import (
     NO_RANK,
@@ -25,41 +27,30 @@ from transports.events import (
     Command,
     Down,
     Echoed,
-    Entered,
     Fact,
     Failed,
     Join,
-    Leave,
     Left,
+    Person,
     Refused,
     Rename,
-    SameRoom,
     Say,
     SetSubject,
     Up,
 )
 from transports.words import say
 
+_NO_CAPS: Final[frozenset[str]] = frozenset()
 #: Seconds from the socket write to the confirmation; after that the message counts as lost (architecture: promises).
 CONFIRM_WITHIN: Final = 30.0
 #: No prefix (`nick!user@host`) is longer, in bytes; messages that fit whatever ours is need no closer look.
 LONGEST_PREFIX: Final = 200
-#: Messages that may be on their way to the server at once.
-AWAITING_LIMIT: Final = 20_000
 #: Members over all channels of one connection, past which it ends.
 CROWD_LIMIT: Final = 200_000
 #: Seconds a server has to answer a JOIN.
 JOIN_WITHIN: Final = 60.0
 #: Seconds between two answers to CTCP requests, whoever asks, so that nobody can use up the user's own turns.
 ANSWER_EVERY: Final = 10
-#: One JOIN line carries channels up to this many bytes, keys included (RFC 2812 3.2.1, 512 bytes a line).
-JOIN_BATCH: Final = 400
-#: The longest key of a channel, in bytes; with the longest name it fits one line.
-KEY_LIMIT: Final = 200
-#: A nick longer than this (bytes) is no nick that any client could show or any JID could hold; its lines are dropped.
-NICK_LIMIT: Final = 128
-#: The longest line, without its end (RFC 2812 2.3).
-LINE_LIMIT: Final = 510
 
 
 class Line(Protocol):
@@ -95,12 +86,17 @@ class Network:
     mute     seconds until a CTCP request may be answered again
     fresh    the minutes ("2026-11-21T00:29") of server-time that are now, so that live lines are known at a glance
     line     takes the lines
+    caps     the IRCv3 capabilities that are on
+    asks     open questions; None while there are none
+    people   what is known of those in our channels, by nick
     """
 
     __slots__ = (
+        "asks",
         "awaiting",
         "away",
         "by_name",
+        "caps",
         "channels",
         "covered",
         "epoch",
@@ -115,6 +111,7 @@ class Network:
         "line",
         "mute",
         "nick",
+        "people",
         "quit_as",
         "quits",
         "ready",
@@ -153,163 +150,26 @@ class Network:
         self.fences = 0
         self.away: dict[str, str] = {}
         self.last_error = ""
-
-    # What the user wants ------------------------------------------------------------------------------------------
+        self.caps: frozenset[str] = _NO_CAPS
+        self.asks: Asks | None = None
+        self.people: dict[str, Person] = {}
 
     def do(self, command: Command, now: float) -> None:
         """Carry out a command of the user; everything it leads to comes back as facts."""
-        match command:
-            case Say():
-                self._say(command)
-            case Join():
-                self._join(command, now)
-            case Leave():
-                self._leave(command)
-            case Rename():
-                self._rename(command, now)
-            case SetSubject():
-                self._set_subject(command)
+        order = ORDERS.get(type(command))
+        if order is not None:
+            order(self, command, now)
 
-    def _join(self, command: Join, now: float) -> None:
-        name, _ = irc_address.split(command.room, self.fixed)
+    def ask(self, question: Question, now: float, answered: Answered) -> None:
+        """Ask the server something; `answered` is called once, by an answer, an error, or a LegacyError in time. LegacyError."""
         if not self.ready:
-            self.joins[command.room] = (command, now)
-            return
-        if not self.isupport.is_channel(name):
-            words = say("irc.no-channel", name=name, server=self.server)
-            self.tell(Refused(command.room, LegacyError("item-not-found", words)))
-            return
-        channel = self.find(name)
-        if channel is None or (channel.parts and not channel.asked):
-            self._send_joins([(command, now)])
-            return
-        if channel.address != command.room and channel.asked:
-            self.tell(SameRoom(channel.address, command.room))
-            return
-        if not channel.asked:  # the server has put us in, or is about to
-            channel.address = command.room
-            channel.asked = True
-            self.joins[command.room] = (command, now)
-        if channel.entered:
-            self.joins.pop(command.room, None)
-            self.tell(Entered(channel.address, self.nick, channel.members, channel.subject))
-
-    def _send_joins(self, commands: list[tuple[Join, float]]) -> None:
-        """JOIN in batches, those with a key first, since keys are matched by position (RFC 2812 3.2.1)."""
-        names: list[str] = []
-        keys: list[str] = []
-        size = 0
-        for command, now in sorted(commands, key=lambda item: not item[0].password):
-            name, _ = irc_address.split(command.room, self.fixed)
-            known = self.find(name)
-            if known is not None and known.asked:
-                if known.address != command.room:
-                    self.tell(SameRoom(known.address, command.room))
-                continue
-            words = _unfit(name, command.password)
-            if words:
-                self.tell(Refused(command.room, LegacyError("not-acceptable", words)))
-                continue
-            self.joins[command.room] = (command, now)
-            if known is None:
-                self.add(Channel(name, command.room, command.password))
-            else:
-                known.address, known.key, known.asked = command.room, command.password, True
-            needed = len(f"{name},{command.password},".encode())
-            if names and size + needed > JOIN_BATCH:
-                self._send_join(names, keys)
-                names, keys, size = [], [], 0
-            size += needed
-            names.append(name)
-            if command.password:
-                keys.append(command.password)
-        if names:
-            self._send_join(names, keys)
-
-    def _send_join(self, names: list[str], keys: list[str]) -> None:
-        params = [",".join(names), ",".join(keys)] if keys else [",".join(names)]
-        if not self.line.queue("", [write.line("JOIN", *params)]):
-            for name in names:
-                channel = self.find(name)
-                if channel is not None:
-                    self.refuse(channel, LegacyError("resource-constraint", say("irc.full")))
-
-    def _leave(self, command: Leave) -> None:
-        self.joins.pop(command.room, None)
-        name, _ = irc_address.split(command.room, self.fixed)
-        channel = self.find(name)
-        if channel is None:
-            return
-        for command_lost in self.line.unqueue(channel.name):
-            self.fail(command_lost, LegacyError("recipient-unavailable", say("irc.left")))
-        self._part(channel, command.reason)
-
-    def _part(self, channel: Channel, reason: str) -> None:
-        """Leave a channel that we are in, or may be put in yet; the table keeps it until the server has answered."""
-        self.joins.pop(channel.address, None)
-        channel.asked = channel.entered = False
-        channel.parts += 1
-        line = write.part(channel.name, _one_line(reason, 200))
-        if not self.line.queue("", [line]):
-            self.line.write(line)
-
-    def _rename(self, command: Rename, now: float) -> None:
-        try:
-            line = nick_line(command.nick)
-        except LegacyError as error:
-            self.tell(Failed(command, error))
-            return
-        self.renames.append(command)
-        if not self.line.queue("", [line]):
-            self.renames.pop()
-            self.tell(Failed(command, LegacyError("resource-constraint", say("irc.full"))))
-        else:
-            self.unsure.append((command, now))
-
-    def _say(self, command: Say) -> None:
-        if len(self.awaiting) >= AWAITING_LIMIT:
-            words = say("irc.unanswered", server=self.server)
-            self.tell(Failed(command, LegacyError("resource-constraint", words, retry_after=60)))
-            return
-        target = command.nick or irc_address.split(command.to, self.fixed)[0]
-        if not command.nick and command.to.kind == "room":
-            channel = self.by_name.get(target) or self.find(target)
-            if channel is None or not channel.entered:
-                self.tell(Failed(command, LegacyError("not-acceptable", say("irc.not-in"))))
-                return
-            target = channel.name
-            text = command.text
-            if 0 < len(text) <= channel.room and write.plain(text) and text[:4] != "/me ":
-                if not self.line.queue(target, [channel.head + text], command):  # most are short and plain
-                    self._full(command)
-                return
-        try:
-            pieces = irc_text.utterances(command.text, target, self.prefix)
-            lines = [write.privmsg(target, piece) for piece in pieces]
-        except write.BadLine:
-            self.tell(Failed(command, LegacyError("not-acceptable", say("irc.unfit", target=target))))
-            return
-        if not lines:
-            self.tell(Failed(command, LegacyError("not-acceptable", say("irc.empty"))))
-            return
-        if not self.line.queue(target, lines, command):
-            self._full(command)
-
-    def _full(self, command: Say) -> None:
-        self.tell(Failed(command, LegacyError("resource-constraint", say("irc.full"), retry_after=60)))
-
-    def _set_subject(self, command: SetSubject) -> None:
-        name, _ = irc_address.split(command.room, self.fixed)
-        channel = self.find(name)
-        if channel is None or not channel.entered:
-            self.tell(Failed(command, LegacyError("not-acceptable", say("irc.not-in"))))
-            return
-        limit = min(self.isupport.topiclen or 390, 390, LINE_LIMIT - len(f"TOPIC {channel.name} :".encode()))
-        line = write.topic(channel.name, _one_line(command.text, limit))
-        channel.topics.append(command)
-        if not self.line.queue(channel.name, [line], command):
-            channel.topics.remove(command)
-            self.tell(Failed(command, LegacyError("resource-constraint", say("irc.full"))))
+            raise LegacyError("recipient-unavailable", say("irc.unconnected", server=self.server), type="cancel")
+        if self.asks is None:
+            self.asks = Asks()
+        self.asks.add(question, self.isupport.fold, now, answered)
+        if not self.line.queue("", [question.line]):
+            self.asks.drop(answered)
+            raise LegacyError("resource-constraint", say("irc.full"), retry_after=60)
 
     # The connection's life ----------------------------------------------------------------------------------------
 
@@ -331,8 +191,8 @@ class Network:
             if self.isupport.is_channel(name):
                 sound.append((command, now))
             else:
-                self._join(command, now)
-        self._send_joins(sound)
+                join(self, command, now)
+        send_joins(self, sound)
 
     def refuse_all(self, error: LegacyError) -> None:
         """Nobody who waits to get in gets in (connection, TLS, nick or SASL failed)."""
@@ -377,6 +237,8 @@ class Network:
             self.tell(Failed(command, unsent))
         self.awaiting.clear()
         self.renames.clear()
+        if self.asks is not None:
+            self.asks.fail(error)
         for channel in self.channels.values():
             channel.topics.clear()
 
@@ -455,13 +317,16 @@ class Network:
         while self.unsure and now - self.unsure[0][1] > CONFIRM_WITHIN:
             self._give_up(self.unsure.pop(0)[0])
         self.mute = max(0, self.mute - 1)
+        if self.asks is not None:
+            self.asks.expire(now)
+            self.asks = self.asks if len(self.asks) else None
         if self.joins and self.ready:
             for room, (_, since) in list(self.joins.items()):
                 if now - since > JOIN_WITHIN:
                     channel = self.find(irc_address.split(room, self.fixed)[0])
                     error = LegacyError("remote-server-timeout", say("irc.slow-join", server=self.server))
                     if channel is not None and channel.present:  # only the names did not come: a new try has to join anew
-                        self._part(channel, "")
+                        part(self, channel, "")
                         self.tell(Refused(room, error))
                     elif channel is not None:
                         self.refuse(channel, error)
@@ -539,32 +404,3 @@ class Network:
             if channel is not None and command in channel.topics:
                 channel.topics.remove(command)
         self.tell(Failed(command, error))
-
-
-def nick_line(nick: str) -> str:
-    """The NICK line for what a user wants to be called; LegacyError when IRC has no such nicks."""
-    try:
-        if len(nick.encode(errors="replace")) > NICK_LIMIT:
-            raise LegacyError("not-acceptable", say("irc.nick-long", most=NICK_LIMIT))
-        return write.nick(nick)
-    except write.BadLine:
-        raise LegacyError("not-acceptable", say("irc.bad-nick", nick=nick)) from None
-
-
-def _unfit(name: str, key: str) -> str:
-    """Why there is no line that joins a channel, if so."""
-    try:
-        write.join(name, key)
-    except write.BadLine:
-        return say("irc.channel-unfit", name=name)
-    if len(name.encode()) > irc_address.MAX_NAME:
-        return say("irc.channel-long")
-    if len(key.encode()) > KEY_LIMIT:
-        return say("irc.key-long", name=name)
-    return ""
-
-
-def _one_line(text: str, size: int) -> str:
-    """`text` as one line of at most `size` bytes."""
-    pieces = irc_text.split(" ".join(irc_text.lines_of(text)), size)
-    return pieces[0] if pieces else ""

@@ -11,17 +11,19 @@ import asyncio
 import logging
 import ssl
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from irc.client_aio import AioReactor
 
 from transports.bridges.irc import inbound, write
+from transports.bridges.irc.asks import Question
 from transports.bridges.irc.caps import Registration, closing_error
 from transports.bridges.irc.dial import Connection, pin_error, reach
 from transports.bridges.irc.flow import Flow
-from transports.bridges.irc.read import Buffer, decode, parse
-from transports.bridges.irc.session import CROWD_LIMIT, Network, nick_line
+from transports.bridges.irc.orders import nick_line
+from transports.bridges.irc.read import Buffer, Line, decode, parse
+from transports.bridges.irc.session import CROWD_LIMIT, Network
 from transports.config import NetworkSettings
 from transports.errors import LegacyError
 from transports.events import Fact, Join, Say, SetSubject
@@ -147,6 +149,24 @@ class Link:
             self.since = self.loop.time()
             self._write_all(self.registration.retry(command.nick))
 
+    async def ask(self, question: Question) -> Sequence[Line]:
+        """The server's answer to a question; LegacyError when it says no, or nothing in time."""
+        future: asyncio.Future[Sequence[Line] | LegacyError] = self.loop.create_future()
+
+        def answered(answer: Sequence[Line] | LegacyError) -> None:
+            if not future.done():
+                future.set_result(answer)
+
+        self.net.ask(question, self.loop.time(), answered)
+        try:
+            answer = await future
+        finally:
+            if self.net.asks is not None:
+                self.net.asks.drop(answered)
+        if isinstance(answer, LegacyError):
+            raise answer
+        return answer
+
     # Connecting ---------------------------------------------------------------------------------------------------
 
     async def _connect(self) -> None:
@@ -206,6 +226,7 @@ class Link:
             self.net.refuse_all(registration.nick_refused)
         elif registration.done:
             self.registration = None
+            self.net.caps = registration.caps
             self.net.registered(registration.nick or self.nick)
 
     # Reading ------------------------------------------------------------------------------------------------------
