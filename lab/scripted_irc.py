@@ -35,14 +35,18 @@ class Guest:
             while raw := await reader.readline():
                 line = raw.decode("utf-8", "surrogateescape").rstrip("\r\n")
                 self.lines.append(line)
-                if self.answers and line.startswith("PING "):
-                    self.write(f":{SERVER} PONG {SERVER} {line[5:]}")
+                self.heard(line)
                 self._news.set()
         except (OSError, asyncio.CancelledError):
             pass
         finally:
             self.closed = True
             self._news.set()
+
+    def heard(self, line: str) -> None:
+        """Called for every line; a server that does more than the script overrides it."""
+        if self.answers and line.startswith("PING "):
+            self.write(f":{SERVER} PONG {SERVER} {line[5:]}")
 
     def write(self, *lines: str | bytes) -> None:
         """Lines for the guest, each with CR LF behind it; bytes are written as they are."""
