@@ -1,0 +1,120 @@
+"""Between the gateway and the IRC server lies a bad line: nothing breaks, nobody hangs, the next try works."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+import pytest_asyncio
+
+from lab.fault import Fault
+from lab.gateway import Gateway
+from lab.irc import Person
+from lab.ircd import Inspircd
+from lab.process import python
+from lab.prosody import Prosody
+from lab.xmpp import Client, Stanza, condition, text
+from tests.scenarios.irc import client, nick, of, presence_of, room
+
+Start = Callable[..., Awaitable[Gateway]]
+#: The same gateway, which does not wait as long as people do.
+HASTY = (
+    "import transports.bridges.irc.wire as wire; from transports.cli import main; "
+    "wire.QUIET, wire.DEAD = 0.5, 2.0; main()"
+)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def line(inspircd: Inspircd) -> AsyncIterator[Fault]:
+    async with Fault(inspircd.port) as line:
+        yield line
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def behind(prosody: Prosody, line: Fault, gateway: Start) -> Gateway:
+    """A gateway that reaches its network by the line alone."""
+    networks = {"irc.test": {"address": line.host, "ports": [line.port], "tls": "off"}}
+    options = {"command": [python(), "-c", HASTY, "run", "--config"]}
+    return await gateway(prosody, changes={"irc": {"networks": networks}}, options=options)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def carol(prosody: Prosody, behind: Gateway) -> AsyncIterator[Client]:
+    async with client(prosody, "carol") as carol:
+        yield carol
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def tom(inspircd: Inspircd) -> AsyncIterator[Person]:
+    async with Person(inspircd.host, inspircd.port, "tom") as tom:
+        await tom.join("#bad")
+        yield tom
+
+
+BAD = room("#bad")
+
+
+def network_says(words: str) -> Callable[[Stanza], bool]:
+    return lambda stanza: stanza.get("from") == room("") and words in (text(stanza) or "")
+
+
+async def test_lines_that_come_in_single_bytes_are_whole(line: Fault, carol: Client, tom: Person) -> None:
+    line.to_client.split = line.to_server.split = 1
+    stanzas = await carol.join(BAD, "carol")
+    assert {nick(stanza) for stanza in stanzas} >= {"carol", "tom"}
+    await tom.say("#bad", "über ☕ \U0001f469\u200d\U0001f680")
+    assert nick(await carol.body("über ☕ \U0001f469\u200d\U0001f680")) == "tom"
+    await carol.say(BAD, "zurück ☕")
+    assert (await tom.until("PRIVMSG")).text == "zurück ☕"
+    assert nick(await carol.body("zurück ☕")) == "carol"
+
+
+async def test_a_slow_line_only_takes_longer(line: Fault, carol: Client, tom: Person) -> None:
+    line.to_client.delay = line.to_server.delay = 0.05
+    await carol.join(BAD, "carol")
+    await carol.say(BAD, "at last")
+    assert nick(await carol.body("at last")) == "carol"
+
+
+@pytest.mark.parametrize("reset", [True, False], ids=["reset", "closed"])
+async def test_a_line_that_breaks_while_the_names_come_fails_the_join_and_the_next_one_works(
+    line: Fault, carol: Client, tom: Person, reset: bool
+) -> None:
+    await carol.join(room("#first"), "carol")
+    line.to_client.cut(60, reset=reset)
+    await carol.send(f"<presence to='{BAD}/carol'><x xmlns='http://jabber.org/protocol/muc'/></presence>")
+    answer = await carol.until(lambda stanza: stanza.get("from", "").startswith(BAD))
+    assert answer.get("type") in {"error", "unavailable"}
+    line.heal()
+    stanzas = await carol.join(BAD, "carol")
+    assert {nick(stanza) for stanza in stanzas} >= {"carol", "tom"}
+
+
+async def test_half_a_line_is_not_shown(line: Fault, carol: Client, tom: Person) -> None:
+    await carol.join(BAD, "carol")
+    line.to_client.cut(len(f":{'tom!tom@127.0.0.1'} PRIVMSG #bad :he"))
+    await tom.say("#bad", "hello")
+    await carol.until(presence_of(of(BAD, "carol"), "unavailable"))
+    assert not carol.waiting(lambda stanza: (text(stanza) or "").startswith("he"))
+
+
+async def test_a_message_on_a_line_that_breaks_is_answered_with_an_error(
+    line: Fault, carol: Client, tom: Person
+) -> None:
+    await carol.join(BAD, "carol")
+    line.silence()
+    await carol.say(BAD, "is anybody there?", id="lost-1")
+    await carol.barrier()
+    line.reset()
+    failed = await carol.until(lambda stanza: stanza.get("id") == "lost-1")
+    assert condition(failed) == "remote-server-timeout"
+
+
+async def test_a_half_open_line_is_noticed(line: Fault, carol: Client, tom: Person) -> None:
+    await carol.join(BAD, "carol")
+    line.silence()
+    await carol.until(presence_of(of(BAD, "carol"), "unavailable"))
+    await carol.until(network_says(""))
+    line.heal()
+    stanzas = await carol.join(BAD, "carol_")
+    assert "carol_" in {nick(stanza) for stanza in stanzas}
