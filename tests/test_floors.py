@@ -23,7 +23,8 @@ FLOORS = {
     "xmpp.sharing xmpp.forms xmpp.prose xmpp.meaning xmpp.semantics xmpp.chat "
     "bridges.*.address bridges.*.read bridges.*.write bridges.*.text bridges.*.session "
     "bridges.irc.asks bridges.irc.orders bridges.irc.caps bridges.irc.channel bridges.irc.crowd bridges.irc.flow "
-    "bridges.irc.inbound bridges.irc.isupport bridges.irc.numerics bridges.irc.replies",
+    "bridges.irc.inbound bridges.irc.isupport bridges.irc.numerics bridges.irc.replies "
+    "bridges.irc.negotiation bridges.irc.sasl bridges.irc.scram bridges.irc.sts bridges.irc.wanted",
     # asyncio, SQL, files
     2: "gateway gateway_seams showing visitor post mailbox mailbox_in mailbox_out mailbox_seams "
     "tasks asking accounts contacts options store.* "
@@ -33,7 +34,7 @@ FLOORS = {
     3: "xmpp.wire xmpp.advice xmpp.services xmpp.desk xmpp.calls xmpp.commands xmpp.register xmpp.prompt xmpp.admin xmpp.talk "
     "xmpp.roster xmpp.blocking xmpp.profile xmpp.privilege xmpp.placing xmpp.pacing xmpp.clients xmpp.uploads "
     "files.reach files.fetching files.putting files.exchange "
-    "bridges.*.wire bridges.*.bridge bridges.irc.people bridges.irc.dial",
+    "bridges.*.wire bridges.*.bridge bridges.irc.people bridges.irc.dial bridges.irc.greeting",
     4: "app cli shell.* __main__ web",  # may import all
 }
 #: Libraries, and the lowest floor that may use them.

@@ -58,7 +58,7 @@ SECTIONS: Final = ("xmpp", "store", "http", "files", "irc", "sms", "smtp", "brid
 NO_BRIDGE_YET: Final[dict[str, type[Section]]] = {"sms": Sms, "smtp": Smtp}
 
 #: Keys that are checked and have no effect in this version.
-NO_EFFECT_YET_KEYS: Final = {"xmpp": ("admins",), "irc": ("persistent", "raw", "identd")}
+NO_EFFECT_YET_KEYS: Final = {"xmpp": ("admins",), "irc": ("persistent", "raw")}
 
 #: A component secret shorter than this can be guessed by whoever reaches the server's component port.
 _SHORT_SECRET: Final = 16
@@ -256,7 +256,7 @@ class _Loading:
         seen: set[str] = set()
         for name, inner in self._tables("irc", table, "networks"):
             place = f"irc.networks.{quoted(name)}"
-            for key in ("password", "sasl_password"):
+            for key in ("password", "sasl_password", "webirc"):
                 self._secrets.fill(place, key, inner)
             self._check_sasl(place, name, inner, table)
             network = self._section(place, Network, inner)

@@ -19,7 +19,7 @@ from transports.config_values import Wanted
 from transports.log import clean
 
 #: Keys whose values are never shown.
-SECRET_KEYS: Final = frozenset({"secret", "key", "password", "sasl_password", "auth_token", "api_secret"})
+SECRET_KEYS: Final = frozenset({"secret", "key", "password", "sasl_password", "webirc", "proxy", "auth_token", "api_secret"})
 
 
 class Problem(NamedTuple):

@@ -90,7 +90,8 @@ class Link(Section):
     ports: kind.Ports | None = None
     ca: kind.ReadableFile | None = None
     charset: kind.Charset | None = None
-    bind: kind.Address | None = None
+    bind: kind.Source | None = None
+    proxy: kind.Proxy | None = None
     throttle: kind.Bucket | None = None
     connect_rate: kind.Bucket | None = None
     private_addresses: kind.Switch | None = None
@@ -107,6 +108,9 @@ class Network(Link):
     sasl_user: kind.Text | None = None
     sasl_password: kind.Secret | None = None
     sasl_password_file: kind.SecretFile | None = None
+    webirc: kind.Secret | None = None
+    webirc_file: kind.SecretFile | None = None
+    webirc_host: kind.WebircHost | None = None
 
 
 class IrcLimits(Section):
@@ -130,8 +134,19 @@ class NetworkSettings:
     tls                 require: verified or nothing; prefer: plain when TLS fails; off: plain only
     pin                 SHA-256 of certificates (lower-case hexadecimal); if any, one must match and no CA is asked
     charset             Python's name of how to read lines that are not UTF-8; decode with errors="replace"
+    bind                where connections come from: an address, or a network in which every user has an address
+    proxy               socks5://[user:password@]host:port
+    webirc              the password with which this gateway may say for whom it connects; webirc_host: what it says
     throttle            lines of one connection; connect_rate: connections and joins of all users together
     private_addresses   whether `address` may lead to a private or loopback address
+
+    What only users choose, for themselves (`bridges/irc/chosen`):
+    verify              whether a certificate needs an authority, where none is pinned
+    fingerprint         SHA-256 of the one certificate that the user trusts, beside what `pin` and `ca` say; '' for any
+    certificate         whether TLS shows a certificate of the user's, and whether it may log in (SASL EXTERNAL)
+    require_sasl        whether there is no connection without the login, where one is wanted
+    after_connect       lines to send when the server has greeted us
+    charset_out         Python's name of how lines are written
     """
 
     name: str
@@ -151,12 +166,24 @@ class NetworkSettings:
     password: SecretStr | None = None
     sasl_user: str | None = None
     sasl_password: SecretStr | None = None
+    proxy: SecretStr | None = None
+    webirc: SecretStr | None = None
+    webirc_host: kind.WebircHost = "user"
+    verify: bool = True
+    fingerprint: str = ""
+    certificate: bool = False
+    require_sasl: bool = True
+    nick: str = ""
+    username: str = ""
+    realname: str = ""
+    after_connect: tuple[str, ...] = ()
+    charset_out: str = "utf-8"
 
 
 class Irc(Component, Link):
     server: kind.NetworkName | None = None
     raw: Literal["users", "admins", "off"] = "users"
-    identd: kind.Listen | None = None
+    identd: kind.IdentListen | None = None
     limits: IrcLimits = IrcLimits()
     networks: Mapping[str, Network] = Field(default_factory=dict)
 

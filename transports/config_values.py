@@ -13,10 +13,10 @@ import re
 import stringprep
 import unicodedata
 from collections.abc import Mapping
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, NamedTuple, TypeAlias
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo
 
@@ -128,11 +128,38 @@ def _charset(text: str) -> str:
     return info.name
 
 
-def _fingerprint(text: str) -> str:
-    digits = text.lower().removeprefix("sha256:").replace(":", "")
+def fingerprint(text: str) -> str:
+    """SHA-256 of a certificate as 64 digits in lower case, from any of the ways in which programs print it. ValueError."""
+    digits = re.sub(r"[:\s]", "", text.lower().removeprefix("sha256").removeprefix(":"))
     if not _FINGERPRINT.fullmatch(digits):
         raise ValueError
     return digits
+
+
+def _source(text: str) -> str:
+    """An address, or a network from which every user gets an address: 2001:db8::/64."""
+    if "/" not in text:
+        return str(ip_address(text))
+    network = ip_network(text)
+    if not 8 <= network.prefixlen <= network.max_prefixlen - 8:
+        raise ValueError
+    return str(network)
+
+
+def _proxy(value: SecretStr) -> SecretStr:
+    """socks5://[user:password@]host:port (RFC 1928, 1929)."""
+    parts = urlsplit(value.get_secret_value())
+    host(parts.hostname or "")
+    names = (parts.username or "", parts.password or "")
+    if parts.scheme != "socks5" or not parts.port or parts.path or parts.query or parts.fragment:
+        raise ValueError
+    if any(len(unquote(name).encode()) > 255 for name in names) or bool(names[0]) != bool(names[1]):
+        raise ValueError
+    return value
+
+
+def _ident_listen(value: Any) -> Any:
+    return value if value == "systemd" else _listen(value)
 
 
 def _one_or_many(value: Any) -> Any:
@@ -283,13 +310,21 @@ Bucket = Annotated[
     Rate, BeforeValidator(_rate), words("[how many at once, how many a second] such as [5, 0.5], or 0 for no limit")
 ]
 Charset = Annotated[str, AfterValidator(_charset), words('a character set such as "iso-8859-1" or "windows-1252"')]
-Fingerprint = Annotated[str, AfterValidator(_fingerprint)]
+Fingerprint = Annotated[str, AfterValidator(fingerprint)]
 Pins = Annotated[
     tuple[Fingerprint, ...],
     BeforeValidator(_one_or_many),
     Field(min_length=1, description="the SHA-256 of a certificate as 64 hexadecimal digits, or a list of them"),
 ]
-Address = Annotated[str, AfterValidator(lambda text: str(ip_address(text))), words("an IP address of this machine")]
+Source = Annotated[
+    str, AfterValidator(_source), words('an IP address of this machine, or a network of it such as "2001:db8::/64"')
+]
+Proxy = Annotated[SecretStr, AfterValidator(_proxy), words('an address such as "socks5://127.0.0.1:9050"')]
+IdentListen = Annotated[
+    HostPort | Literal["systemd"],
+    BeforeValidator(_ident_listen),
+    words('an address and a port such as "0.0.0.0:113", or "systemd"'),
+]
 HttpsUrl = Annotated[str, AfterValidator(_https), words("an address such as https://gw.example.org")]
 ReadableFile = Annotated[
     Path, BeforeValidator(_file), AfterValidator(_readable), words("the name of a file that can be read")
@@ -307,5 +342,6 @@ Module = Annotated[str, AfterValidator(_module), words("the name of a Python mod
 Limits = Annotated[Mapping[str, int | float], words("a table of numbers")]
 
 MailTls: TypeAlias = Literal["require", "starttls", "off"]
+WebircHost: TypeAlias = Literal["user", "domain"]
 IrcTls: TypeAlias = Literal["require", "prefer", "off"]
 XmppTls: TypeAlias = Literal["off", "require"]

@@ -157,6 +157,8 @@ ENGLISH: Final[Mapping[str, str]] = {
     "irc.bad-user": "IRC has no users of that name.",
     "irc.banned": "You are banned from this server.",
     "irc.certificate": "{where} shows a certificate that cannot be trusted: {reason}.",
+    "irc.certificate-unknown": "The server does not know your certificate. Give its fingerprint to your account "
+    "there (NickServ: CERT ADD).",
     "irc.channel-long": "The name of this channel is too long for IRC.",
     "irc.channel-unfit": "{name} cannot be joined: neither a channel nor its key may hold spaces, commas or control "
     "characters.",
@@ -176,6 +178,8 @@ ENGLISH: Final[Mapping[str, str]] = {
     "irc.greeting": "{server} did not finish its greeting in time.",
     "irc.key-long": "The key for {name} is too long for IRC.",
     "irc.left": "You left the channel before this was sent.",
+    "irc.login-untrusted": "At the login the server behaved as none does that knows your password. It may not be "
+    "the server that you mean, so the connection was closed.",
     "irc.lost": "The connection to {server} was lost.",
     "irc.lost-because": "The connection to {server} was lost ({reason}).",
     "irc.mode": "{nick} set mode {modes}",
@@ -194,6 +198,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     "irc.no-tls": "The connection is not encrypted (TLS), so the password was not sent.",
     "irc.not-connected": "You are not connected to {server}.",
     "irc.not-in": "You are not in this channel; join it first.",
+    "irc.not-logged-in": "You are connected, but not logged in to your account. {why}",
     "irc.only": "This gateway reaches {server} and no other network.",
     "irc.pin": "{server} shows another certificate than the one that is pinned ({shown}).",
     "irc.private": "{server} is on a private network; only the operator can open such a server to you.",
@@ -272,7 +277,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     "ircd.nick-slower": "You are changing your nick too often. Try again in a minute.",
     "ircd.nick-taken": "The nick {name} is in use.",
     "ircd.no-channel": "There is no channel {name} on this server.",
-    "ircd.no-login": "This server does not log in with a password (SASL PLAIN).",
+    "ircd.no-login": "This server has none of the ways to log in (SASL) that your settings allow.",
     "ircd.no-nick": "A nick is needed.",
     "ircd.no-recipient": "That message has no recipient.",
     "ircd.no-server": "There is no server called {name}.",
@@ -394,6 +399,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     # store: what is kept on disk
     "store.away": "The gateway cannot keep anything at the moment; try again later, or tell the people who run it.",
     "store.files-full": "Your files take all the space that you have here; wait until older ones expire.",
+    "store.options-full": "You have set too much here already; take some of it back first.",
     # talk: commands by chat; words-*: what one may type, each without a blank
     "talk.begun": "What has begun is still being done; you will hear no more of it.",
     "talk.cancel": "(“cancel” ends this.)",

@@ -11,7 +11,10 @@ from hypothesis import strategies as st
 
 from transports.bridges.irc.caps import Registration, closing_error
 from transports.bridges.irc.read import parse
+from transports.bridges.irc.sasl import Credentials
 
+#: A password that has to be taken.
+ACCOUNT = Credentials("account", "secret")
 WANTED = frozenset({"multi-prefix", "server-time", "echo-message"})
 
 
@@ -103,19 +106,22 @@ def test_a_server_that_says_nothing_of_capabilities() -> None:
 
 
 def test_capabilities_come_and_go_later() -> None:
-    it = registration()
+    it = registration(sasl=Credentials("account", "secret", required=False))
     hear(it, ":s CAP * LS :multi-prefix", ":s CAP me ACK :multi-prefix", ":s 001 me :Welcome")
-    assert hear(it, ":s CAP me NEW :echo-message=x away-notify sasl") == ["CAP REQ echo-message"]
-    assert hear(it, ":s CAP me ACK :echo-message", ":s CAP me DEL :multi-prefix") == []
-    assert it.caps == {"echo-message"}
-    assert hear(it, ":s CAP me LS :server-time", ":s CAP me NAK :x", "PING x") == []
+    stays = it.negotiation
+    assert stays.later(["me", "NEW", "echo-message=x away-notify sasl"]) == ["CAP REQ echo-message"]
+    assert stays.later(["me", "NEW", "echo-message=x"]) == []  # it is asked for already
+    assert stays.later(["me", "ACK", "echo-message"]) == stays.later(["me", "DEL", "multi-prefix"]) == []
+    assert (stays.enabled, stays.value("echo-message")) == ({"echo-message"}, "x")
+    assert stays.later(["me", "LS", "server-time"]) == stays.later(["me", "NAK", "x"]) == stays.later(["me"]) == []
+    assert hear(it, ":s CAP me NEW :server-time", "PING x") == []
 
 
 # SASL
 
 
 def with_sasl(mechanisms: str = "sasl=PLAIN,EXTERNAL", **options: Any) -> tuple[Registration, list[str]]:
-    it = registration(sasl=("account", "secret"), **options)
+    it = registration(sasl=ACCOUNT, **options)
     return it, it.start() + hear(it, f":s CAP * LS :multi-prefix {mechanisms}")
 
 
@@ -133,7 +139,7 @@ def test_sasl_plain() -> None:
 
 @pytest.mark.parametrize("length", [10, 290, 291, 292, 600, 1000])
 def test_sasl_payloads_come_in_pieces_of_400(length: int) -> None:
-    it = registration(sasl=("account", "p" * length))
+    it = registration(sasl=Credentials("account", "p" * length))
     hear(it, ":s CAP * LS :sasl", ":s CAP me ACK :sasl")
     pieces = [line.removeprefix("AUTHENTICATE ") for line in hear(it, "AUTHENTICATE +")]
     assert [len(piece) for piece in pieces[:-1]] == [400] * (len(pieces) - 1)
@@ -156,7 +162,7 @@ def test_sasl_failure_ends_it(numeric: str) -> None:
     "lines",
     [
         [":s CAP * LS :multi-prefix"],
-        [":s CAP * LS :sasl=EXTERNAL,SCRAM-SHA-256"],
+        [":s CAP * LS :sasl=EXTERNAL,ECDSA-NIST256P-CHALLENGE", ":s CAP me ACK :sasl"],
         [":s CAP * LS :sasl", ":s CAP me NAK :sasl"],  # biboumi hangs here
         [
             ":s CAP * LS :sasl multi-prefix",
@@ -171,7 +177,7 @@ def test_sasl_failure_ends_it(numeric: str) -> None:
     ],
 )
 def test_no_login_no_connection(lines: list[str]) -> None:
-    it = registration(sasl=("account", "secret"))
+    it = registration(sasl=ACCOUNT)
     hear(it, *lines)
     assert it.failed is not None
     assert it.failed.condition == "not-authorized"
@@ -183,7 +189,7 @@ def test_sasl_is_not_asked_for_without_an_account() -> None:
     assert hear(it, ":s CAP * LS :sasl multi-prefix") == ["CAP REQ multi-prefix"]
 
 
-@pytest.mark.parametrize("secret", [{"password": "secret"}, {"sasl": ("account", "secret")}])
+@pytest.mark.parametrize("secret", [{"password": "secret"}, {"sasl": ACCOUNT}])
 def test_no_password_without_tls(secret: dict[str, Any]) -> None:
     it = registration(tls=False, **secret)
     assert it.start() == []
@@ -195,7 +201,7 @@ def test_no_password_without_tls(secret: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{"password": "a\nQUIT"}, {"sasl": ("a\0b", "c")}, {"sasl": ("a", "")}, {"sasl": ("", "a")}],
+    [{"password": "a\nQUIT"}, {"sasl": Credentials("a\0b", "c")}, {"sasl": Credentials("", "a")}],
 )
 def test_what_cannot_be_sent_is_an_error(options: dict[str, Any]) -> None:
     it = registration(**options)
@@ -205,8 +211,99 @@ def test_what_cannot_be_sent_is_an_error(options: dict[str, Any]) -> None:
 
 
 def test_nothing_is_authenticated_before_we_asked() -> None:
-    it = registration(sasl=("account", "secret"))
+    it = registration(sasl=ACCOUNT)
     assert hear(it, "AUTHENTICATE +", ":s CAP * LS :sasl", "AUTHENTICATE +") == ["CAP REQ sasl"]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [":s CAP * LS :multi-prefix", ":s CAP me ACK :multi-prefix"],
+        [":s CAP * LS :multi-prefix sasl", ":s CAP me NAK :x", ":s CAP me ACK :multi-prefix", ":s CAP me NAK :sasl"],
+        [":s CAP * LS :sasl", ":s CAP me ACK :sasl", ":s 904 me :No"],
+        [":s CAP * LS :sasl", ":s CAP me ACK :sasl", "AUTHENTICATE +", ":s 904 me :No"],
+        [":s CAP * LS :sasl", ":s CAP me ACK :sasl", ":s CAP me DEL :sasl"],
+        [":s CAP * LS :sasl", ":s CAP me ACK :sasl", ":s 421 me AUTHENTICATE :Unknown command"],
+        [":s 421 me CAP :Unknown command"],
+    ],
+)
+def test_a_login_that_is_not_required_is_done_without_and_told(lines: list[str]) -> None:
+    it = registration(sasl=Credentials("account", "secret", required=False))
+    it.start()
+    sent = hear(it, *lines)
+    assert "421 me CAP" in lines[0] or sent[-1] == "CAP END"
+    hear(it, ":s 001 me :Welcome")
+    assert it.done and it.failed is None
+    assert it.warning is not None and it.warning.condition == "not-authorized"
+
+
+def test_a_server_that_cheats_is_left_even_where_no_login_is_required() -> None:
+    it = registration(sasl=Credentials("account", "secret", required=False), nonce="n0nce")
+    hear(it, ":s CAP * LS :sasl=SCRAM-SHA-256,PLAIN", ":s CAP me ACK :sasl", "AUTHENTICATE +")
+    assert hear(it, ":s 903 me :Come in") == ["AUTHENTICATE *"]  # it has not proved anything
+    assert it.failed is not None and not it.done
+
+
+def test_the_account_is_the_servers_word() -> None:
+    it, _ = with_sasl()
+    hear(it, ":s CAP me ACK :multi-prefix sasl", "AUTHENTICATE +", ":s 900 me me!u@h Account :You are now logged in")
+    assert it.account == "Account"
+
+
+# Who we are is said when the server has had its say on TLS (STS), and after whom we speak for (WebIRC)
+
+
+def test_nothing_is_said_without_tls_before_the_server_has_spoken() -> None:
+    it = registration(tls=False, careful=True)
+    assert it.start() == ["CAP LS 302"]
+    assert hear(it, ":s NOTICE * :Looking you up", ":s CAP * LS * :multi-prefix") == []
+    assert hear(it, ":s CAP * LS :sts=duration=100") == ["NICK me", "USER user 0 * :A Person", "CAP REQ multi-prefix"]
+    assert it.proceed() == []
+
+
+@pytest.mark.parametrize("value", ["port=6697", "port=6697,duration=60", "duration=1,x,port=6697", "port=6697,preload"])
+def test_a_server_that_wants_tls_hears_nothing_else(value: str) -> None:
+    it = registration(tls=False, careful=True)
+    it.start()
+    assert hear(it, f":s CAP * LS :multi-prefix sts={value}", ":s CAP me ACK :multi-prefix") == []
+    assert it.upgrade == 6697
+
+
+@pytest.mark.parametrize("value", ["port=0", "port=70000", "port=x", "duration=60", "port", ""])
+def test_a_policy_without_a_port_is_none(value: str) -> None:
+    it = registration(tls=False, careful=True)
+    it.start()
+    assert hear(it, f":s CAP * LS :sts={value}")[0] == "NICK me"
+    assert it.upgrade == 0
+
+
+@pytest.mark.parametrize("refusal", [":s 421 me CAP :Unknown command", ":s 451 * CAP :You have not registered"])
+def test_a_careful_greeting_goes_on_where_there_are_no_capabilities(refusal: str) -> None:
+    it = registration(tls=False, careful=True)
+    it.start()
+    assert hear(it, refusal) == ["NICK me", "USER user 0 * :A Person"]
+
+
+def test_a_careful_greeting_does_not_wait_for_ever() -> None:
+    it = registration(tls=False, careful=True)
+    it.start()
+    assert it.proceed() == ["NICK me", "USER user 0 * :A Person"]
+    assert hear(it, ":s 001 me :Welcome") == []
+    assert it.done
+
+
+def test_over_tls_a_policy_is_remembered_and_nothing_waits() -> None:
+    it = registration(tls=True, careful=True)
+    assert len(it.start()) == 3
+    hear(it, ":s CAP * LS :sts=duration=100,port=6697")
+    assert (it.sts, it.upgrade) == ("duration=100,port=6697", 0)
+
+
+def test_whom_we_speak_for_comes_first() -> None:
+    it = registration(webirc=("pw", "gw.example.org", "x1.example.org", "fd00::1"), password="secret")
+    assert it.start()[:3] == ["WEBIRC pw gw.example.org x1.example.org fd00::1", "CAP LS 302", "PASS secret"]
+    assert registration(webirc=("pw", "g", "h", "::1")).start()[0] == "WEBIRC pw g h 0::1"
+    assert registration(webirc=("pw", "g", "h", "::1"), tls=False).start() == []
 
 
 # Nicks, and being turned away
@@ -286,7 +383,7 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n
 @given(st.lists(st.tuples(st.sampled_from(COMMANDS), st.lists(WORDS | TEXT, max_size=4)), max_size=12), st.booleans())
 @settings(deadline=None, max_examples=300)
 def test_no_order_of_lines_breaks_it(lines: list[tuple[str, list[str]]], sasl: bool) -> None:
-    it = registration(sasl=("account", "secret") if sasl else None)
+    it = registration(sasl=ACCOUNT if sasl else None)
     sent = it.start()
     for command, params in lines:
         sent += it.feed(parse(f"{command} x")._replace(params=params))

@@ -50,6 +50,14 @@ def _ping(net: Network, line: Line, now: float) -> None:
     net.line.write(write.pong(token))
 
 
+def _cap(net: Network, line: Line, now: float) -> None:
+    """Capabilities come and go while we are connected (CAP NEW, DEL, and the answers to what we ask for then)."""
+    if net.negotiation is not None:
+        for answer in net.negotiation.later(line.params):
+            net.line.write(answer)
+        net.caps = net.negotiation.enabled
+
+
 def _pong(net: Network, line: Line, now: float) -> None:
     net.pong(line.params[-1] if line.params else "")
 
@@ -228,12 +236,13 @@ def _target_of_first(net: Network) -> str:
 
 _CHATTER: Final = (
     "001 002 003 004 042 221 250 251 252 253 254 255 265 266 305 306 324 328 329 331 341 372 375 "
-    "CAP AUTHENTICATE AWAY ACCOUNT CHGHOST SETNAME BATCH ACK TAGMSG"
+    "AUTHENTICATE AWAY ACCOUNT CHGHOST SETNAME BATCH ACK TAGMSG"
 )
 
 
 HANDLERS: Final[dict[str, Callable[[Network, Line, float], None]]] = {
     "PING": _ping,
+    "CAP": _cap,
     "PONG": _pong,
     "005": _isupport,
     "376": _welcome_done,

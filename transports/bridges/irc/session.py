@@ -18,6 +18,7 @@ from transports.bridges.irc import write
 from transports.bridges.irc.asks import Answered, Asks, Question
 from transports.bridges.irc.channel import Channel
 from transports.bridges.irc.isupport import ISupport
+from transports.bridges.irc.negotiation import Negotiation
 from transports.bridges.irc.orders import ORDERS, join, part, send_joins
 from transports.errors import LegacyError
 from transports.events import (
@@ -86,7 +87,7 @@ class Network:
     mute     seconds until a CTCP request may be answered again
     fresh    the minutes ("2026-11-21T00:29") of server-time that are now, so that live lines are known at a glance
     line     takes the lines
-    caps     the IRCv3 capabilities that are on
+    caps     the IRCv3 capabilities that are on; `negotiation` has their values and goes on while we are connected
     asks     open questions; None while there are none
     people   what is known of those in our channels, by nick
     """
@@ -110,6 +111,7 @@ class Network:
         "last_error",
         "line",
         "mute",
+        "negotiation",
         "nick",
         "people",
         "quit_as",
@@ -151,6 +153,7 @@ class Network:
         self.away: dict[str, str] = {}
         self.last_error = ""
         self.caps: frozenset[str] = _NO_CAPS
+        self.negotiation: Negotiation | None = None
         self.asks: Asks | None = None
         self.people: dict[str, Person] = {}
 

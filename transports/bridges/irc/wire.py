@@ -16,17 +16,20 @@ from typing import Final
 
 from irc.client_aio import AioReactor
 
+from transports.bridges.irc import address as irc_address
 from transports.bridges.irc import inbound, write
 from transports.bridges.irc.asks import Question
 from transports.bridges.irc.caps import Registration, closing_error
 from transports.bridges.irc.dial import Connection, pin_error, reach
 from transports.bridges.irc.flow import Flow
+from transports.bridges.irc.greeting import registration_of
 from transports.bridges.irc.orders import nick_line
 from transports.bridges.irc.read import Buffer, Line, decode, parse
+from transports.bridges.irc.scram import Puzzle
 from transports.bridges.irc.session import CROWD_LIMIT, Network
 from transports.config import NetworkSettings
 from transports.errors import LegacyError
-from transports.events import Fact, Join, Say, SetSubject
+from transports.events import Fact, Join, Notice, Say, SetSubject
 from transports.words import say
 
 log = logging.getLogger(__name__)
@@ -47,8 +50,6 @@ ANSWERS_HELD: Final = 500
 WEIGH_EVERY: Final = 256 * 1024
 #: Seconds for which it holds who is in our channels, for questions about a contact's presence.
 LOOK_AGAIN: Final = 10.0
-#: Capabilities that this version understands.
-WANTED: Final = frozenset({"multi-prefix", "server-time"})
 
 
 class Link:
@@ -84,6 +85,7 @@ class Link:
         "settings",
         "since",
         "slot",
+        "solving",
         "task",
         "timer",
         "tls",
@@ -119,6 +121,7 @@ class Link:
         self.flow = Flow(settings.throttle.burst, settings.throttle.per_second)
         self.registration: Registration | None = None
         self.task: asyncio.Task[None] | None = None
+        self.solving: asyncio.Task[None] | None = None
         self.timer: asyncio.TimerHandle | None = None
         self.out: list[str] = []
         self.waking = False
@@ -199,35 +202,44 @@ class Link:
             self._register(transport)
 
     def _register(self, transport: asyncio.Transport) -> None:
-        settings = self.settings
-        secret = settings.password.get_secret_value() if settings.password else ""
-        sasl = None
-        if settings.sasl_user and settings.sasl_password:
-            sasl = (settings.sasl_user, settings.sasl_password.get_secret_value())
         encrypted = transport.get_extra_info("ssl_object") is not None
-        self.registration = Registration(
-            WANTED, self.nick, *self.user, password=secret, sasl=sasl, tls=encrypted, allow_plain=settings.tls == "off"
-        )
-        lines = self.registration.start()
-        if self.registration.failed is not None:
-            self._fail(self.registration.failed)
-        else:
-            self._write_all(lines)
+        self.registration = registration_of(self.settings, self.nick, self.user, encrypted)
+        self._registered(self.registration, self.registration.start())
 
     def _registering(self, line: str) -> None:
         """One line before 001."""
         registration = self.registration
-        if registration is None:
-            return
-        self._write_all(registration.feed(parse(line)))
+        if registration is not None:
+            self._registered(registration, registration.feed(parse(line)))
+
+    def _registered(self, registration: Registration, lines: list[str]) -> None:
+        """One step of it is done; its lines are to be sent."""
+        self._write_all(lines)
+        if registration.puzzle is not None and self.solving is None:
+            self.solving = self.loop.create_task(self._solve(registration, registration.puzzle))
         if registration.failed is not None:
             self._fail(registration.failed)
         elif registration.nick_refused is not None:
             self.net.refuse_all(registration.nick_refused)
         elif registration.done:
             self.registration = None
+            self.net.negotiation = registration.negotiation
             self.net.caps = registration.caps
             self.net.registered(registration.nick or self.nick)
+            if registration.warning is not None:
+                words = say("irc.not-logged-in", why=registration.warning.text)
+                self.net.tell(Notice(irc_address.server(self.settings.name, self.net.fixed), words))
+
+    async def _solve(self, registration: Registration, puzzle: Puzzle) -> None:
+        """What takes a tenth of a second is not for the loop."""
+        solution = await self.loop.run_in_executor(None, puzzle.solve)
+        self.solving = None
+        try:
+            if self.registration is registration:
+                self._registered(registration, registration.solved(solution))
+        except Exception:
+            log.exception("logging in to %s failed", self.settings.name)
+            self._fail(LegacyError("internal-server-error", say("irc.failed")))
 
     # Reading ------------------------------------------------------------------------------------------------------
 
@@ -450,9 +462,10 @@ class Link:
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
-        task, self.task = self.task, None
-        if task is not None and task is not asyncio.current_task():
-            task.cancel()
+        for task in (self.task, self.solving):
+            if task is not None and task is not asyncio.current_task():
+                task.cancel()
+        self.task = self.solving = None
         error = LegacyError("remote-server-timeout", say("irc.unsent"))
         try:
             for command in self.flow.clear():

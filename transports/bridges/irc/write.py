@@ -140,6 +140,11 @@ def pass_(password: str) -> str:
     return line("PASS", _text(password))
 
 
+def webirc(password: str, gateway: str, host: str, ip: str) -> str:
+    """IRCv3 WebIRC: whom a gateway speaks for. An IP that starts with a colon gets a zero before it."""
+    return line("WEBIRC", password, gateway, host, f"0{ip}" if ip.startswith(":") else ip)
+
+
 def cap(*args: str) -> str:
     """IRCv3 capability negotiation: cap('LS', '302'), cap('REQ', 'batch labeled-response'), cap('END')."""
     return line("CAP", *args)

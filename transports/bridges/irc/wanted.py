@@ -1,0 +1,46 @@
+"""Which IRCv3 capabilities we ask a server for: one line each. One is `ON` once what it changes in a line is dealt with.
+
+Pure. Names as in https://ircv3.net/registry; a draft has its draft's name. `sasl` is not here: the login asks for it
+(`caps`); `sts` neither, it must never be asked for (`sts`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+ON: Final = True
+OFF: Final = False
+
+CAPABILITIES: Final[Mapping[str, bool]] = {
+    "account-notify": OFF,
+    "account-tag": OFF,
+    "away-notify": OFF,
+    "batch": OFF,
+    "cap-notify": ON,
+    "chghost": OFF,
+    "draft/channel-rename": OFF,
+    "draft/chathistory": OFF,
+    "draft/event-playback": OFF,
+    "draft/message-redaction": OFF,
+    "draft/metadata-2": OFF,
+    "draft/multiline": OFF,
+    "draft/no-implicit-names": OFF,
+    "draft/pre-away": OFF,
+    "draft/read-marker": OFF,
+    "echo-message": OFF,
+    "extended-join": OFF,
+    "extended-monitor": OFF,
+    "invite-notify": ON,
+    "labeled-response": OFF,
+    "message-tags": OFF,
+    "multi-prefix": ON,
+    "no-implicit-names": OFF,
+    "server-time": ON,
+    "setname": OFF,
+    "standard-replies": ON,
+    "userhost-in-names": OFF,
+}
+
+#: What a Registration is given.
+WANTED: Final = frozenset(name for name, on in CAPABILITIES.items() if on)
