@@ -237,7 +237,8 @@ class App:
         post = await self._post(settings, stream, shelf) if durable else None
         given = _Given()
         given.post = post
-        options = Options()
+        options = Options(shelf.options(settings.name))
+        await options.load()
         services_given = Services(_derive(key, f"bridge {settings.name}"), given, given, given, options)
         bridge = cast(Bridge, module.build(section, services_given))
         wing = Wing(
@@ -256,6 +257,7 @@ class App:
         if durable:
             await shelf.database()  # StoreError when what is in it could not be read
         desk = Desk(wing, accounts, contacts, frozenset(settings.admins))
+        desk.options = options
         desk.up = lambda: stream.ready
         desk.admin.reloads(self._languages)
         desk.files = KeptFiles(settings.name, desk.uploads, self.config.files, self.depot)

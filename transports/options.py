@@ -1,15 +1,24 @@
 """What users have set for places of a bridge: in memory, written through. Implements ports.Options.
 
 A place is an address of the bridge: a server, a room, or the service for what holds everywhere. Knows no table and no field.
+Secrets are plain here, sealed by the store's side (`store/options`): this file must never log.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Mapping, Sequence
-from typing import Protocol
+from typing import Final, Protocol
+from weakref import WeakValueDictionary
 
-from transports.describe import Answers
+from transports.describe import Answers, Value
+from transports.errors import LegacyError
 from transports.events import Address
+from transports.words import say
+
+#: Places of one user where something is set, and characters that are set at one of them.
+MOST: Final = 1_000
+LONGEST: Final = 65_536
 
 _NONE: Answers = {}
 
@@ -28,6 +37,7 @@ class Options:
     def __init__(self, keep: Keep | None = None) -> None:
         self._keep = keep
         self._users: dict[str, dict[Address, Answers]] = {}
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def load(self) -> None:
         if self._keep is not None:
@@ -44,7 +54,34 @@ class Options:
     def users(self) -> Sequence[str]:
         return list(self._users)
 
+    def __contains__(self, user: object) -> bool:
+        return user in self._users
+
     async def put(self, user: str, place: Address, answers: Answers, secrets: Collection[str] = ()) -> None:
+        async with self._turn(user):
+            await self._put(user, place, answers, secrets)
+
+    async def change(
+        self, user: str, place: Address, changes: Mapping[str, Value | None], secrets: Collection[str] = ()
+    ) -> None:
+        async with self._turn(user):
+            changed = {**self.of(user, place), **changes}
+            answers = {var: value for var, value in changed.items() if value is not None}
+            if answers != self.of(user, place):
+                await self._put(user, place, answers, secrets)
+
+    def forget(self, user: str) -> None:
+        """The user has gone, and what was kept of them (`store/accounts`)."""
+        self._users.pop(user, None)
+
+    def _turn(self, user: str) -> asyncio.Lock:
+        """One change of a user at a time: each is made of what the one before has left."""
+        return self._turns.setdefault(user, asyncio.Lock())
+
+    async def _put(self, user: str, place: Address, answers: Answers, secrets: Collection[str]) -> None:
+        known = self._users.get(user, {})
+        if (len(known) >= MOST and answers and place not in known) or sum(map(_size, answers.items())) > LONGEST:
+            raise LegacyError("resource-constraint", say("store.options-full"))
         if self._keep is not None:
             await self._keep.save(user, place, answers, secrets)
         places = self._users.setdefault(user, {})
@@ -54,3 +91,8 @@ class Options:
             places.pop(place, None)
         if not places:
             del self._users[user]
+
+
+def _size(item: tuple[str, Value]) -> int:
+    var, value = item
+    return len(var) + (1 if isinstance(value, bool) else sum(map(len, value)) if isinstance(value, tuple) else len(value))

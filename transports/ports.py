@@ -108,6 +108,12 @@ class Options(Protocol):
         """Replace what is set there (empty: forget it), the vars in `secrets` sealed; on disk when this returns. LegacyError."""
         ...
 
+    async def change(
+        self, user: str, place: Address, changes: Mapping[str, Value | None], secrets: Collection[str] = ()
+    ) -> None:
+        """Set some vars, forget those that are None; the others stay. As `put`: `secrets` names all that are, changed or not."""
+        ...
+
 
 class Services(NamedTuple):
     """What a bridge is given at its start.
@@ -295,6 +301,14 @@ class LiveBridge(Bridge, Protocol):
     def persistent(self, user: str, room: Address) -> bool:
         """Whether a user stays in a room when the last client has gone."""
         return False
+
+    def records(self, user: str, place: Address) -> bool:
+        """Whether what is said at a place, a room or a person, is archived for a user."""
+        return place.kind == "room"
+
+    def backlog(self, user: str, room: Address) -> int:
+        """How many archived messages a client is shown, at most, when it comes into a room."""
+        return 20
 
     async def administer(self, user: str, room: Address, changes: Sequence[Change]) -> None:
         """Change ranks (XEP-0045 9, 10): kick, ban, voice, op; done when this returns."""

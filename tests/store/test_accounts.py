@@ -26,6 +26,7 @@ from transports.store.errors import StoreError
 from transports.store.files import Files, StoredFile
 from transports.store.journal import Journal
 from transports.store.links import Links
+from transports.store.options import KeptOptions
 from transports.store.vault import Vault
 
 KEY, OTHER = b"a key of sixteen bytes or more", b"another key of that length"
@@ -247,6 +248,7 @@ async def settle_in(database: Database, user: str, mark: str) -> None:
     await keep.save(Account(user, 1.0, {"sid": mark, "token": mark}, {"p": mark}), {"token"})
     changes = {(user, ANN): Contact(ANN, mark, (mark,), True)}
     await database.run(lambda connection: apply(connection, "sms", changes))
+    await KeptOptions(database, Vault(KEY), "sms").save(user, ANN, {"note": mark, "pass": mark}, {"pass"})
     await Links(database, "sms").put(user, ANN, mark, [mark], by=f"{user}/{mark}", excerpt=mark)
     journal = Journal(database, "sms")
     await journal.put("out", user, Say(ANN, "", mark, f"{user}/x", mark), mark, 10)

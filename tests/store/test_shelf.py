@@ -70,7 +70,7 @@ async def main():
     shelf = Shelf(sys.argv[1], b"a key of sixteen bytes or more")
     await shelf.start()
     keep = shelf.accounts("irc")
-    assert await keep.load() == [] and await shelf.contacts("irc").load() == []
+    assert await keep.load() == [] and await shelf.options("irc").load() == {} and await shelf.contacts("irc").load() == []
     await shelf.purge()
     print(loaded(), shelf.opened)
     await keep.save(Account("ada@example.org", 1.0), ())
@@ -129,7 +129,7 @@ async def test_an_older_database_is_brought_up_to_date(start: Start, url: str) -
     database = await open_database(url)
 
     def back(connection: sa.Connection) -> None:
-        for name in ("accounts", "secrets", "contacts", "links", "files", "meta"):
+        for name in ("accounts", "secrets", "options", "contacts", "links", "files", "meta"):
             connection.execute(sa.text(f"DROP TABLE {name}"))
         connection.execute(sa.update(schema.alembic_version).values(version_num="0001"))
 

@@ -134,18 +134,19 @@ class Answers:
         return {"user": asked.user, "registrations": found}
 
     async def remove(self, asked: Asked) -> Answer:
-        removed = []
-        for mounted, account in self._registrations(asked):
-            await mounted.desk.unregister(account.user)
-            removed.append(mounted.name)
-        return {"user": asked.user, "removed": removed}
+        kept = [mounted for mounted in self._bridges(asked.bridge) if mounted.desk.keeps(asked.user)]
+        if not kept:
+            raise _unregistered(asked)
+        for mounted in kept:
+            await mounted.desk.unregister(asked.user)
+        return {"user": asked.user, "removed": [mounted.name for mounted in kept]}
 
     def _registrations(self, asked: Asked) -> list[tuple[Mounted, Account]]:
         """Where a user is registered; Refused when nowhere."""
         found = [(mounted, mounted.desk.accounts.get(asked.user)) for mounted in self._bridges(asked.bridge)]
         registered = [(mounted, account) for mounted, account in found if account is not None]
         if not registered:
-            raise Refused(f"{asked.user} is not registered{f' with {asked.bridge}' if asked.bridge else ''}.")
+            raise _unregistered(asked)
         return registered
 
     async def sessions(self, asked: Asked) -> Answer:
@@ -184,6 +185,10 @@ class Answers:
 def _granted(server: str, grants: Grants) -> Answer:
     """What a server grants, and what else it could: lines of `privilege.advice`."""
     return {"server": server, **grants._asdict(), "iq": dict(grants.iq), "missing": advice(grants)}
+
+
+def _unregistered(asked: Asked) -> Refused:
+    return Refused(f"{asked.user} is not registered{f' with {asked.bridge}' if asked.bridge else ''}.")
 
 
 def _accounts(mounted: Mounted) -> Iterator[Account]:

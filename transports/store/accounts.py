@@ -29,6 +29,7 @@ T = TypeVar("T")
 
 _ACCOUNT: Final = schema.accounts.c
 _SECRET: Final = schema.secrets.c
+_OPTION: Final = schema.options.c
 _MARK: Final = "key"
 _LANGUAGE: Final = 35
 
@@ -112,7 +113,8 @@ def recognise(connection: sa.Connection, vault: Vault) -> None:
     if known is None:
         connection.execute(sa.insert(meta), {"key": _MARK, "value": vault.mark})
         return
-    if connection.execute(sa.select(_SECRET.owner).limit(1)).first() is not None:
+    sealed = (sa.select(_SECRET.owner), sa.select(_OPTION.owner).where(_OPTION.sealed.is_not(None)))
+    if any(connection.execute(query.limit(1)).first() is not None for query in sealed):
         raise StoreError(
             "store: the secrets in the database were sealed with another key: restore the key that belongs to it "
             "(transports.key beside the database, or [store] key or key_file)"
@@ -122,7 +124,7 @@ def recognise(connection: sa.Connection, vault: Vault) -> None:
 
 
 def _delete(connection: sa.Connection, bridge: str, user: str) -> None:
-    for table in (schema.accounts, schema.secrets, schema.contacts, schema.links, schema.journal):
+    for table in (schema.accounts, schema.secrets, schema.options, schema.contacts, schema.links, schema.journal):
         connection.execute(sa.delete(table).where(*_owned(table, bridge, user)))
     # the bytes are elsewhere: the row stays until they are removed, and tells no more whose they were
     nobody = {"owner": "", "filename": "", "expires": 0.0}

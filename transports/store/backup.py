@@ -140,9 +140,11 @@ def _checked(connection: sqlite3.Connection, source: Path, key: bytes) -> Copy:
     _known(str(version), source)
     known = _one(connection, "SELECT value FROM meta WHERE key = 'key'") if "meta" in tables else None
     fits = known is not None and hmac.compare_digest(str(known), mark(key))
-    accounts, secrets = (
-        int(_one(connection, f"SELECT count(*) FROM {name}")) if name in tables else 0 for name in ("accounts", "secrets")
+    counted = ("accounts", "secrets", "options WHERE sealed IS NOT NULL")
+    accounts, secrets, more = (
+        int(_one(connection, f"SELECT count(*) FROM {rows}")) if rows.split()[0] in tables else 0 for rows in counted
     )
+    secrets += more
     return Copy(source, 0, str(version), accounts, secrets, "none" if known is None else "fits" if fits else "other")
 
 

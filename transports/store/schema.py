@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 
 #: Alembic's revision of this schema.
-HEAD: Final = "0002"
+HEAD: Final = "0003"
 
 metadata: Final = MetaData()
 
@@ -80,6 +80,19 @@ secrets: Final = Table(
     Column("var", Text, primary_key=True),
     Column("nonce", LargeBinary, nullable=False),
     Column("sealed", LargeBinary, nullable=False),  # a byte for the version of the sealing, then ciphertext and tag
+)
+
+#: What users have set for places of a bridge; `store/options.py`.
+options: Final = Table(
+    "options",
+    metadata,
+    Column("bridge", String(64), primary_key=True),
+    Column("owner", Text, primary_key=True),
+    Column("place_kind", String(16), primary_key=True),
+    Column("place_name", Text, primary_key=True),
+    Column("answers", Text, nullable=False),  # JSON object, as in accounts
+    Column("nonce", LargeBinary),  # of what is secret of them; NULL where nothing is
+    Column("sealed", LargeBinary),  # as in `secrets`: a JSON object like `answers`
 )
 
 #: `store/contacts.py`; the words are those of transports/contacts.py.

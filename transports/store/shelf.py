@@ -14,13 +14,16 @@ import asyncio
 import importlib
 import logging
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Final
 
 from transports.accounts import Account
 from transports.accounts import Keep as AccountsKeep
+from transports.describe import Answers
 from transports.errors import LegacyError
+from transports.events import Address
 from transports.log import kv
+from transports.options import Keep as OptionsKeep
 from transports.store import lock
 from transports.store.contacts import KeptContacts
 from transports.store.errors import StoreError
@@ -35,7 +38,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 #: What an open database needs, the slowest first.
-_MODULES: Final = tuple(f"transports.store.{name}" for name in ("database", "accounts", "contact_rows", "links", "files"))
+_NAMES: Final = ("database", "accounts", "options", "contact_rows", "links", "files")
+_MODULES: Final = tuple(f"transports.store.{name}" for name in _NAMES)
 
 
 class Shelf:
@@ -126,6 +130,9 @@ class Shelf:
     def accounts(self, bridge: str) -> AccountsKeep:
         return _Accounts(self, bridge)
 
+    def options(self, bridge: str) -> OptionsKeep:
+        return _Options(self, bridge)
+
     def contacts(self, bridge: str) -> KeptContacts:
         self._contacts.append(KeptContacts(self, bridge))
         return self._contacts[-1]
@@ -158,6 +165,11 @@ class Shelf:
 
         return KeptAccounts(database, self._vault, bridge)
 
+    def kept_options(self, database: Database, bridge: str) -> OptionsKeep:
+        from transports.store.options import KeptOptions
+
+        return KeptOptions(database, self._vault, bridge)
+
 
 class _Accounts:
     """Implements accounts.Keep: nobody, until the first registers."""
@@ -184,3 +196,25 @@ class _Accounts:
 
     async def _kept(self) -> AccountsKeep:
         return self._shelf.kept_accounts(await self._shelf.wanted(), self._bridge)
+
+
+class _Options:
+    """Implements options.Keep: nothing, until somebody sets something."""
+
+    def __init__(self, shelf: Shelf, bridge: str) -> None:
+        self._shelf = shelf
+        self._bridge = bridge
+
+    async def load(self) -> Mapping[tuple[str, Address], Answers]:
+        database = self._shelf.opened
+        if database is None:
+            return {}
+        try:
+            return await self._shelf.kept_options(database, self._bridge).load()
+        except Exception as error:
+            self._shelf.fail(error)
+            return {}
+
+    async def save(self, user: str, place: Address, answers: Answers, secrets: Collection[str]) -> None:
+        database = await self._shelf.wanted()
+        await self._shelf.kept_options(database, self._bridge).save(user, place, answers, secrets)

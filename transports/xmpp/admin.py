@@ -201,7 +201,7 @@ class Admin:
 
     def _registered(self, typed: str) -> str:
         user = _bare(typed)
-        if user not in self.desk.accounts:
+        if not self.desk.keeps(user):
             raise LegacyError("item-not-found", say("admin.unregistered", user=user))
         return user
 

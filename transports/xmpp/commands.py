@@ -120,7 +120,7 @@ class Commands:
         if command.role == "admin":
             return self.desk.role(user) == "admin"
         if command.role == "registered":
-            return user in self.desk.accounts
+            return user in self.desk.accounts or (command.node == "unregister" and self.desk.keeps(user))
         return command.node == register.NS or not self.desk.unregistered(user)
 
     def there(self, user: str, address: Address) -> dict[str, AdHoc]:

@@ -13,6 +13,7 @@ It only puts the rooms together: each does one thing, knows the desk, and finds 
     blocking    XEP-0191
     profile     cards and pictures
     uploads     files both ways
+    archiving   XEP-0313
 """
 
 from __future__ import annotations
@@ -30,11 +31,13 @@ from transports.describe import Role
 from transports.errors import LegacyError
 from transports.events import Address, ContactFact
 from transports.gateway import Service, Wing
+from transports.options import Options
 from transports.ports import Files
 from transports.tasks import Tasks
 from transports.words import say
 from transports.xmpp import write
 from transports.xmpp.admin import Admin
+from transports.xmpp.archiving import Archiving
 from transports.xmpp.blocking import Blocking
 from transports.xmpp.commands import Commands
 from transports.xmpp.privilege import Privilege
@@ -70,6 +73,7 @@ class Desk:
         self.send = wing.send
         self.accounts = accounts
         self.contacts = contacts
+        self.options = Options()
         self.admins = admins
         self.service = wing.bridge.address("")
         self.tasks = Tasks(f"desk of {self.domain}")
@@ -89,8 +93,9 @@ class Desk:
         self.profile = Profile(self)
         self.picture = self.profile.entered
         self.uploads = Uploads(self)
+        self.archiving = Archiving(self)
         self.files: Files | None = None
-        rooms = (self.commands, self.register, self.prompt, self.roster, self.blocking, self.profile)
+        rooms = (self.commands, self.register, self.prompt, self.roster, self.blocking, self.profile, self.archiving)
         self.table: dict[tuple[str, str], Service] = {key: service for room in rooms for key, service in room.table.items()}
 
     # Who --------------------------------------------------------------------------------------------------------------
@@ -100,6 +105,10 @@ class Desk:
         if user in self.admins:
             return "admin"
         return "registered" if user in self.accounts else "user"
+
+    def keeps(self, user: str) -> bool:
+        """Whether anything that a user gave is kept: a registration, or what was set without one."""
+        return user in self.accounts or user in self.options
 
     def unregistered(self, user: str) -> bool:
         return user not in self.accounts and self.bridge.describe(user).registration.required
@@ -218,16 +227,26 @@ class Desk:
         why: words for the end of the sessions, if it was not the user
         """
         account = self.accounts.get(user)
-        if account is None:
+        if not self.keeps(user):
             raise LegacyError("registration-required", say("register.not", domain=self.domain))
         try:
             async with asyncio.timeout(FAREWELL):
-                await self.bridge.unregister(user, account.answers)
+                await self.bridge.unregister(user, account.answers if account is not None else {})
         except Exception:
             log.exception("a bridge could not undo a registration")
         self.wing.dismiss(user, why or say("register.ended"))
         await self.accounts.remove(user)
+        self.options.forget(user)
+        await self._unarchive(user)
         self.tasks.start(self._left(user))
+
+    async def _unarchive(self, user: str) -> None:
+        """What was archived for a user goes."""
+        if self.wing.archives is not None:
+            try:
+                await self.wing.archives.forget(self.bridge.name, user)
+            except LegacyError as error:
+                log.error(kv("an archive could not be deleted", user=user, error=error))
 
     async def _left(self, user: str) -> None:
         """The next turn: who asked has the answer before the subscriptions end (XEP-0100 4.3.1), and a command its own end."""

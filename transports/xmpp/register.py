@@ -326,7 +326,7 @@ class Register:
 
     async def _unregister(self, call: Call) -> Done:
         contacts = sum(contact.address != self.desk.service for contact in self.desk.contacts.of(call.user))
-        if call.user not in self.desk.accounts:
+        if not self.desk.keeps(call.user):
             raise LegacyError("registration-required", say("register.not", domain=self.desk.domain))
         await call.confirm(say("register.question", name=self.name, contacts=contacts))
         await self.remove(call.user)
