@@ -116,7 +116,7 @@ def _rate(value: Any) -> Any:
     return Rate(burst, float(per_second))
 
 
-def _charset(text: str) -> str:
+def charset(text: str) -> str:
     """Only charsets in which ASCII is ASCII: commands and names have to survive them."""
     ascii_text = bytes(range(0x20, 0x7F))
     try:
@@ -309,7 +309,7 @@ HttpListen = Annotated[
 Bucket = Annotated[
     Rate, BeforeValidator(_rate), words("[how many at once, how many a second] such as [5, 0.5], or 0 for no limit")
 ]
-Charset = Annotated[str, AfterValidator(_charset), words('a character set such as "iso-8859-1" or "windows-1252"')]
+Charset = Annotated[str, AfterValidator(charset), words('a character set such as "iso-8859-1" or "windows-1252"')]
 Fingerprint = Annotated[str, AfterValidator(fingerprint)]
 Pins = Annotated[
     tuple[Fingerprint, ...],

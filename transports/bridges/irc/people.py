@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from transports.bridges.irc import address as irc_address
+from transports.bridges.irc.chosen import real_name
 from transports.describe import AdHoc, Call, Description, Done, Field, Form, Prompt, Registration, Table
 from transports.errors import LegacyError
 from transports.events import Kind
@@ -16,17 +17,7 @@ if TYPE_CHECKING:
 
 #: What IRC servers show as the real name of those who have chosen none.
 REAL_NAME: Final = "XMPP user"
-#: Servers show some 50 characters of it and cut the rest.
-_LONGEST: Final = 100
 _SERVERS: Final[frozenset[Kind]] = frozenset(("service", "server"))
-
-
-def real_name(typed: str) -> str:
-    """A real name that fits into a USER line (RFC 2812 3.1.3). ValueError with words."""
-    text = " ".join(typed.split())
-    if not text.isprintable() or len(text.encode()) > _LONGEST:
-        raise ValueError(say("irc.real-name", most=_LONGEST))
-    return text
 
 
 class People:
