@@ -21,9 +21,9 @@ FLOORS = {
     1: "ports describe files.media archive.values "
     "xmpp.address xmpp.xml xmpp.read xmpp.write xmpp.client xmpp.roomtalk xmpp.room xmpp.vcard xmpp.disco xmpp.fence "
     "xmpp.dates xmpp.past xmpp.mam "
-    "xmpp.sharing xmpp.forms xmpp.prose xmpp.meaning xmpp.semantics xmpp.chat "
+    "xmpp.sharing xmpp.markup xmpp.forms xmpp.prose xmpp.meaning xmpp.semantics xmpp.chat "
     "bridges.*.address bridges.*.read bridges.*.write bridges.*.text bridges.*.session "
-    "bridges.irc.asks bridges.irc.orders bridges.irc.caps bridges.irc.channel bridges.irc.crowd bridges.irc.flow "
+    "bridges.irc.asks bridges.irc.orders bridges.irc.caps bridges.irc.channel bridges.irc.crowd bridges.irc.flow bridges.irc.formatting bridges.irc.styling "
     "bridges.irc.folk bridges.irc.inbound bridges.irc.isupport bridges.irc.numerics bridges.irc.replies "
     "bridges.irc.negotiation bridges.irc.sasl bridges.irc.scram bridges.irc.sts bridges.irc.wanted",
     # asyncio, SQL, files

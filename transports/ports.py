@@ -111,7 +111,7 @@ class Options(Protocol):
     async def change(
         self, user: str, place: Address, changes: Mapping[str, Value | None], secrets: Collection[str] = ()
     ) -> None:
-        """Set some vars, forget those that are None; the others stay. As `put`: `secrets` names all that are, changed or not."""
+        """Set some vars, forget those that are None; the others stay, and what was secret stays it. As `put`."""
         ...
 
 
@@ -237,10 +237,11 @@ class Bridge(Protocol):
 
 
 class Change(NamedTuple):
-    """One item of what somebody wants changed in a room (XEP-0045 9): of a member, `nick`, or of a `person` elsewhere."""
+    """One item of what somebody wants changed in a room (XEP-0045 9): of a member, `nick`, or of whom `address` stands for,
+    a JID's local part as in `Ranked`, which need be no address of anybody's (a ban's mask)."""
 
     nick: str = ""
-    person: Address | None = None
+    address: str = ""
     role: str = ""
     affiliation: str = ""
     reason: str = ""

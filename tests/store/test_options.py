@@ -131,6 +131,14 @@ async def test_secrets_are_sealed_and_apart(keep: KeptOptions, database: Databas
     assert CANARY.encode() not in server["sealed"]
 
 
+async def test_what_was_secret_stays_it_whoever_changes_what_is_beside_it(keep: KeptOptions, database: Database) -> None:
+    await keep.save(ADA, SERVER, {"nick": "ada", "pass": CANARY}, SECRET)
+    await keep.save(ADA, SERVER, {"nick": "ada", "pass": CANARY + "2", "persistent": True}, ())
+    [row] = await rows(database, schema.options)
+    assert row["answers"] == '{"nick": "ada", "persistent": true}'
+    assert await keep.load() == {(ADA, SERVER): {"nick": "ada", "persistent": True, "pass": CANARY + "2"}}
+
+
 async def test_a_secret_is_nowhere_in_the_clear(url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG")
     database = await open_database(url)

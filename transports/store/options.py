@@ -84,7 +84,10 @@ class KeptOptions:
     ) -> None:
         kind, name = place.kind, storable(place.name)
         key = {"bridge": self._bridge, "owner": user, "place_kind": kind, "place_name": name}
-        connection.execute(sa.delete(table).where(*(_COLUMNS[column] == value for column, value in key.items())))
+        here = [_COLUMNS[column] == value for column, value in key.items()]
+        before = connection.execute(sa.select(table).where(*here)).first()
+        secrets = {*secrets, *(self._opened(before) if before is not None else ())}  # what was secret stays it
+        connection.execute(sa.delete(table).where(*here))
         if not answers:
             return
         row: dict[str, Any] = {**key, "nonce": None, "sealed": None}

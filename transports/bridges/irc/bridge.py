@@ -22,6 +22,7 @@ from irc.client_aio import AioReactor
 
 from transports.bridges.irc import address as irc_address
 from transports.bridges.irc.people import People
+from transports.bridges.irc.settings import Set
 from transports.bridges.irc.wire import Link
 from transports.config import Irc, NetworkSettings
 from transports.describe import Description, Status
@@ -43,7 +44,8 @@ from transports.events import (
     SetSubject,
     Type,
 )
-from transports.ports import Accounts, Identity, LiveBridge, Outlet, Services
+from transports.options import Options as Unkept
+from transports.ports import Accounts, Identity, LiveBridge, Options, Outlet, Services
 from transports.resolve import Resolver
 from transports.words import say
 
@@ -170,8 +172,10 @@ class IrcBridge(LiveBridge):
     kind = "irc"
     durable = False
 
-    def __init__(self, settings: Irc, key: bytes, accounts: Accounts) -> None:
+    def __init__(self, settings: Irc, key: bytes, accounts: Accounts, options: Options | None = None) -> None:
         self.settings = settings
+        self.options: Options = options if options is not None else Unkept()
+        self.set = Set(settings, self.options)
         self.domain = settings.domain
         self.fixed = settings.server or ""
         self.links: dict[Link, None] = {}
@@ -230,6 +234,15 @@ class IrcBridge(LiveBridge):
         links = [link for link in self.links_of(user) if link.settings.name == server and link.net.ready]
         there = bool(links) and (not target or links[0].sees(target))
         return Status("" if there else "unavailable")
+
+    def persistent(self, user: str, room: Address) -> bool:
+        return self.set.persistent(user, room)
+
+    def records(self, user: str, place: Address) -> bool:
+        return self.set.records(user, place)
+
+    def backlog(self, user: str, room: Address) -> int:
+        return self.set.backlog(user, room)
 
     def links_of(self, user: str) -> list[Link]:
         """A user's connections."""
@@ -322,4 +335,4 @@ def _tls_context(ca: str, pinned: bool) -> ssl.SSLContext:
 
 def build(settings: Irc, services: Services) -> IrcBridge:
     """The bridge for [irc]."""
-    return IrcBridge(settings, services.key, services.accounts)
+    return IrcBridge(settings, services.key, services.accounts, services.options)
