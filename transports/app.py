@@ -24,6 +24,9 @@ import uvloop
 
 from transports import catalogs
 from transports.accounts import Accounts
+from transports.archive.archives import Archives
+from transports.archive.table import FILE
+from transports.archive.values import Retention
 from transports.config import ComponentSettings, Config
 from transports.contacts import Contacts
 from transports.control import Control, socket_of
@@ -202,6 +205,7 @@ class App:
         self.stopping = asyncio.Event()
         self.shelf: Shelf | None = None
         self.depot: Depot | None = None
+        self.archives: Archives | None = None
         self.listeners: list[Listener] = []
         self.control = Control(socket_of(config.store.path), ShellAnswers(self).meet)
         self._ready = False
@@ -221,6 +225,9 @@ class App:
         if self.config.http.public_url is not None:
             folder = self.config.store.path.with_name("files")
             self.depot = Depot(folder, self.config.http.public_url, self.config.files.keep, self.shelf.files)
+        if self.config.irc is not None and (kept := self.config.irc.archive).enabled:
+            retention = Retention(kept.days, kept.lines, kept.total)
+            self.archives = Archives(self.config.store.path.with_name(FILE), retention)
         for component in self.config.components():
             self.mounted.append(await self._mount(component, key, self.shelf))
 
@@ -269,6 +276,7 @@ class App:
             post.preference = accounts.preference
             post.as_user = desk.privilege.carbon
             post.there = lambda user: bool(desk.roster.clients.last(user))
+        wing.archives = self.archives if settings.name == "irc" else None
         wing.services = {**services.TABLE, **desk.table}
         mounted = Mounted(settings.name, bridge, wing, desk, stream, post, self)
         stream.attach(mounted)
@@ -363,6 +371,11 @@ class App:
                     await self.shelf.purge()
             except Exception:
                 log.exception("the store could not be purged")
+            try:
+                if self.archives is not None:
+                    await self.archives.purge()
+            except Exception:
+                log.exception("the archive could not be purged")
 
     # Stopping -----------------------------------------------------------------------------------------------------
 
@@ -375,6 +388,8 @@ class App:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
         await asyncio.gather(*(mounted.stop() for mounted in self.mounted), return_exceptions=True)
+        if self.archives is not None:
+            await self.archives.close()
         if self.shelf is not None:
             await self.shelf.close()
         log.info("stopped")

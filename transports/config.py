@@ -22,6 +22,7 @@ from transports.config_models import (
     Files,
     Http,
     Irc,
+    IrcArchive,
     IrcLimits,
     Network,
     NetworkSettings,
@@ -41,6 +42,7 @@ __all__ = [
     "Files",
     "Http",
     "Irc",
+    "IrcArchive",
     "IrcLimits",
     "Network",
     "NetworkSettings",
@@ -240,16 +242,19 @@ class _Loading:
             return None
         self._secrets.fill("irc", "secret", self._table("irc"))
         table = dict(self._table("irc"))
-        limits = self._limits(table.pop("limits", {}))
+        limits = self._inner("limits", IrcLimits, table)
+        archive = self._inner("archive", IrcArchive, table)
         networks = self._networks(table)
         irc = self._section("irc", Irc, table)
-        return irc.model_copy(update={"limits": limits, "networks": networks}) if irc else None
+        return irc.model_copy(update={"limits": limits, "archive": archive, "networks": networks}) if irc else None
 
-    def _limits(self, value: Any) -> IrcLimits | None:
+    def _inner(self, name: str, model: type[_Model], table: dict[str, Any]) -> _Model | None:
+        """The table [irc.NAME], which is taken out of `table`."""
+        value = table.pop(name, {})
         if not isinstance(value, dict):
-            self._problems.append(Problem("irc", "limits", f"got {_shape(value)}", "a table [irc.limits]"))
+            self._problems.append(Problem("irc", name, f"got {_shape(value)}", f"a table [irc.{name}]"))
             return None
-        return self._section("irc.limits", IrcLimits, value)
+        return self._section(f"irc.{name}", model, value)
 
     def _networks(self, table: dict[str, Any]) -> dict[str, Network]:
         networks: dict[str, Network] = {}

@@ -120,6 +120,15 @@ class IrcLimits(Section):
     channels: kind.Count = 50
 
 
+class IrcArchive(Section):
+    """What was said, for each user: whether it is kept at all, for how many days, how much of a channel, how much of a user."""
+
+    enabled: bool = True
+    days: kind.Count = 90
+    lines: kind.Count = 50_000
+    total: kind.Count = 500_000
+
+
 _THROTTLE: Final = kind.Rate(5, 0.5)
 _CONNECT_RATE: Final = kind.Rate(10, 1.0)
 
@@ -185,6 +194,7 @@ class Irc(Component, Link):
     raw: Literal["users", "admins", "off"] = "users"
     identd: kind.IdentListen | None = None
     limits: IrcLimits = IrcLimits()
+    archive: IrcArchive = IrcArchive()
     networks: Mapping[str, Network] = Field(default_factory=dict)
 
     def network(self, name: str) -> NetworkSettings:

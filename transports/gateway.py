@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
 from typing import Final, TypeAlias, cast
 
+from transports.archive.archives import Archives
+from transports.archive.place import Archive
 from transports.errors import LegacyError
 from transports.events import Address, Correct, Say, SetSubject
 from transports.gateway_seams import Desk, Durable, Ids, Users
@@ -40,6 +42,8 @@ class Wing:
     """
 
     desk: Desk | None = None
+    #: Of a live bridge, where anything is to be archived.
+    archives: Archives | None = None
 
     def __init__(
         self,
@@ -297,10 +301,24 @@ class Wing:
                 visitor.blocks = self.desk.blocks
                 visitor.language = self.desk.language_of
                 visitor.picture = self.desk.picture
+            visitor.archive = self.archive
             self.visitors[user] = visitor
             if self.paused:
                 visitor.session.pause()
         return visitor
+
+    def archive(self, user: str, place: Address) -> Archive | None:
+        """Where what is said at a place is archived for a user (bare JID); None where it is not."""
+        if self.archives is None or not cast(LiveBridge, self.bridge).records(user, place):
+            return None
+        return self.past(user, place)
+
+    def past(self, user: str, place: Address) -> Archive | None:
+        """What has been archived of a place, whether or not more is; None where nothing can be."""
+        if self.archives is None:
+            return None
+        backlog = cast(LiveBridge, self.bridge).backlog(user, place) if place.kind == "room" else 0
+        return self.archives.of(self.bridge.name, user, place, backlog)
 
     def known(self, sender: str) -> Visitor | None:
         return self.visitors.get(sender.partition("/")[0])

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
+from transports.archive.place import Archive
 from transports.errors import LegacyError
 from transports.events import (
     Address,
@@ -48,11 +49,12 @@ from transports.events import (
 )
 from transports.ports import LiveBridge, Session
 from transports.words import Text, in_language
-from transports.xmpp import write, xml
+from transports.xmpp import markup, write, xml
 from transports.xmpp.address import from_resource, jid_of
 from transports.xmpp.client import Client, Names, resource, styled
 from transports.xmpp.read import Message, Presence
 from transports.xmpp.room import Room
+from transports.xmpp.roomtalk import said_by_user
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +80,11 @@ def _nothing_to_see(user: str, room: Address, client: Client) -> None:
     """Pictures of rooms while nobody has them."""
 
 
+def _no_archive(user: str, place: Address) -> Archive | None:
+    """Archives while nobody keeps any."""
+    return None
+
+
 def _unknown(user: str) -> str:
     """The language of users while nobody has heard them."""
     return ""
@@ -87,6 +94,7 @@ class Showing:
     """`user` is a bare JID; `send` and `send_all` take finished stanzas."""
 
     __slots__ = (
+        "archive",
         "blocks",
         "bridge",
         "contacts",
@@ -125,6 +133,8 @@ class Showing:
         self.contacts: Callable[[str, ContactFact], None] = _nobody
         #: Whom the user blocks: the desk knows.
         self.blocks: Callable[[str, Address], bool] = _no_one
+        #: Where what is said at a place is archived; None where it is not.
+        self.archive: Callable[[str, Address], Archive | None] = _no_archive
         self.rooms: dict[Address, Room] = {}
         self.routes: dict[Address, Route] = {}
         self.session: Session
@@ -139,6 +149,17 @@ class Showing:
 
     def refuse(self, tag: str, stanza: Message | Presence, error: LegacyError) -> None:
         self.send(write.refusal(self.door, tag, stanza, error, stanza.language or self.language(self.user)))
+
+    def open(self, address: Address) -> Room:
+        """A new room that the user is to be in."""
+        room = self.rooms[address] = Room(self.names, self.send, self.send_all)
+        room.past = self.archive(self.user, address)
+        return room
+
+    def archives(self) -> None:
+        """What is to be archived may be another choice now."""
+        for room, address in {room: address for address, room in self.rooms.items()}.items():  # of two names the last
+            room.past = self.archive(self.user, address)
 
     def drop(self, room: Room) -> None:
         self.rooms = {address: kept for address, kept in self.rooms.items() if kept is not room}
@@ -158,20 +179,28 @@ class Showing:
             if room is not None:
                 room.said(fact)
             return
-        self._from_person(fact.where, styled(fact), fact.when)
+        text = styled(fact)
+        self._from_person(fact.where, text, fact.when, fact.key, markup.beside(fact, text))
 
-    def _from_person(self, person: Address, text: str, when: float | None = None) -> None:
+    def _from_person(self, person: Address, text: str, when: float | None = None, key: str = "", more: str = "") -> None:
         """From the person's own address, or from the occupant's that the user last wrote to; nothing of whom the user blocks."""
         if self.blocks(self.user, person):
             return
-        more = write.delay(when, self.jid(person)) if when is not None else ""
+        content = write.body(text) + more
+        more += write.delay(when, self.jid(person)) if when is not None else ""
+        id = self.names.stanza()
+        past = self.archive(self.user, person)
+        if past is not None:
+            past.keep(id, "", "", content, when, key)
         route = self._route(person)
         if route is not None:
-            opening = self.door.speaker("message", route.room, route.jid, f" type='chat' id='{self.names.stanza()}'")
+            opening = self.door.speaker("message", route.room, route.jid, f" type='chat' id='{id}'")
             user = f"<x xmlns='{write.MUC_USER}'/>"
             self.send(f"{opening}{resource(route.nick)}'>{write.body(text)}{user}{more}</message>")
         else:
-            self.send(write.chat(self.door, self.jid(person), self.user, self.names.stanza(), text, more))
+            if past is not None:
+                more += f"<stanza-id xmlns='urn:xmpp:sid:0' by='{xml.attr(self.jid(person))}' id='{id}'/>"
+            self.send(write.chat(self.door, self.jid(person), self.user, id, text, more))
 
     def _route(self, person: Address) -> Route | None:
         """The occupant's JID that the user last wrote to, while both are still in that room."""
@@ -192,6 +221,21 @@ class Showing:
                 room = rooms.get(command.to)
                 if room is not None:
                     room.reflect(command.ref)  # type: ignore[arg-type]  # the message that it was made of
+                    continue
+            if type(command) is Say:
+                self._told(command)
+
+    def _told(self, command: Say) -> None:
+        """A person has been told something: into the archive with it, if the user wants that."""
+        room, message = command.to.kind == "room", command.ref
+        if (room and not command.nick) or not isinstance(message, Message):
+            return
+        person = self.bridge.person(command.to, command.nick) if room else command.to
+        past = self.archive(self.user, person)
+        if past is not None:
+            named = write.id_attr(message.id)
+            content = said_by_user(message, named)
+            past.keep(self.names.stanza(), "", "", content, own=True, stanza=message.id if named else "")
 
     def _failed(self, fact: Failed) -> None:
         stanza = fact.of.ref
@@ -215,6 +259,7 @@ class Showing:
             return
         if room is None:
             self.rooms[fact.room] = alias
+            alias.past = self.archive(self.user, fact.room)
             return
         self.rooms[fact.alias] = room
         for client in alias.waiting.values():

@@ -114,7 +114,7 @@ class Visitor(Showing):
             self.refuse("presence", presence, LegacyError("resource-constraint", say("room.often"), retry_after=10))
             return
         if room is None:
-            room = self.rooms[address] = Room(self.names, self.send, self.send_all)
+            room = self.open(address)
         to = presence.to
         client = Client(self.door, to.bare, presence.sender, to.resource, presence.history, presence.id)
         room.admit(client)

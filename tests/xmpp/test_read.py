@@ -6,6 +6,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
+from transports.archive.values import EVERYTHING, History
 from transports.xmpp import read
 from transports.xmpp.address import Jid, JidError
 
@@ -33,26 +34,28 @@ def message(inside: str = "", more: str = " type='groupchat'") -> read.Message:
 @pytest.mark.parametrize(
     ("inside", "muc", "password", "history"),
     [
-        (f"<x xmlns='{MUC}'/>", True, "", True),
-        (f"<x xmlns='{MUC}'><password>cauldronburn</password></x>", True, "cauldronburn", True),
-        (f"<x xmlns='{MUC}'><history maxchars='65000'/></x>", True, "", True),
-        (f"<x xmlns='{MUC}'><history maxstanzas='20'/></x>", True, "", True),
-        (f"<x xmlns='{MUC}'><history seconds='180'/></x>", True, "", True),
-        (f"<x xmlns='{MUC}'><history since='1970-01-01T00:00:00Z'/></x>", True, "", True),
-        (f"<x xmlns='{MUC}'><history maxchars='0'/></x>", True, "", False),
-        (f"<x xmlns='{MUC}'><history maxstanzas='0'/></x>", True, "", False),
-        (f"<x xmlns='{MUC}'><password/></x>", True, "", True),
-        (f"<x xmlns='{MUC}#user'/>", False, "", True),
+        (f"<x xmlns='{MUC}'/>", True, "", EVERYTHING),
+        (f"<x xmlns='{MUC}'><password>cauldronburn</password></x>", True, "cauldronburn", EVERYTHING),
+        (f"<x xmlns='{MUC}'><history maxchars='65000'/></x>", True, "", History(chars=65_000)),
+        (f"<x xmlns='{MUC}'><history maxstanzas='20'/></x>", True, "", History(stanzas=20)),
+        (f"<x xmlns='{MUC}'><history seconds='180'/></x>", True, "", History(seconds=180)),
+        (f"<x xmlns='{MUC}'><history since='1970-01-01T00:00:00Z'/></x>", True, "", History(since=0.0)),
+        (f"<x xmlns='{MUC}'><history maxchars='0'/></x>", True, "", History(chars=0)),
+        (f"<x xmlns='{MUC}'><history maxstanzas='0'/></x>", True, "", History(stanzas=0)),
+        (f"<x xmlns='{MUC}'><history maxstanzas='-1' seconds='1e9' since='yesterday'/></x>", True, "", EVERYTHING),
+        (f"<x xmlns='{MUC}'><history maxstanzas='{'9' * 5_000}'/></x>", True, "", History(stanzas=999_999_999)),
+        (f"<x xmlns='{MUC}'><password/></x>", True, "", EVERYTHING),
+        (f"<x xmlns='{MUC}#user'/>", False, "", EVERYTHING),
         (
             "<show>away</show><c xmlns='http://jabber.org/protocol/caps' hash='sha-1' node='x' ver='y'/>",
             False,
             "",
-            True,
+            EVERYTHING,
         ),
-        ("", False, "", True),
+        ("", False, "", EVERYTHING),
     ],
 )
-def test_what_a_join_carries(inside: str, muc: bool, password: str, history: bool) -> None:
+def test_what_a_join_carries(inside: str, muc: bool, password: str, history: History) -> None:
     read_ = presence(inside)
     assert (read_.muc, read_.password, read_.history) == (muc, password, history)
     assert (read_.type, read_.id, read_.sender, read_.to, read_.error) == ("", "n13mt3l", HAG, ROOM, None)

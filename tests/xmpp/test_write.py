@@ -6,6 +6,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
+from transports.archive.values import EVERYTHING
 from transports.errors import LegacyError
 from transports.events import NO_RANK, Rank
 from transports.xmpp import write
@@ -19,7 +20,7 @@ HAG = "hag66@shakespeare.lit/pda"
 DOOR = Door(DOMAIN)
 OWNER = Rank("owner", "moderator")
 MUC = "<x xmlns='http://jabber.org/protocol/muc'/>"
-JOIN = Presence("", "n13mt3l", HAG, parse(f"{ROOM}/thirdwitch"), True, "", True, "", None)
+JOIN = Presence("", "n13mt3l", HAG, parse(f"{ROOM}/thirdwitch"), True, "", EVERYTHING, "", None)
 
 
 def same(text: str, example: str) -> None:

@@ -9,6 +9,7 @@ import hashlib
 import re
 from typing import Protocol
 
+from transports.archive.values import History
 from transports.events import Said
 from transports.xmpp import xml
 from transports.xmpp.address import to_resource
@@ -30,7 +31,7 @@ class Client:
 
     __slots__ = ("by", "history", "id", "jid", "message", "presence", "room", "wanted")
 
-    def __init__(self, door: xml.Door, room: str, jid: str, wanted: str, history: bool, id: str = "") -> None:
+    def __init__(self, door: xml.Door, room: str, jid: str, wanted: str, history: History, id: str = "") -> None:
         """room: under which it joined; wanted: the nick it asked for, as resource; id: of its presence."""
         self.jid = jid
         self.id = id

@@ -31,6 +31,7 @@ from transports.describe import Role
 from transports.errors import LegacyError
 from transports.events import Address, ContactFact
 from transports.gateway import Service, Wing
+from transports.log import kv
 from transports.options import Options
 from transports.ports import Files
 from transports.tasks import Tasks

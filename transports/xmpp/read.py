@@ -9,7 +9,9 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 from xml.etree.ElementTree import Element
 
+from transports.archive.values import EVERYTHING, History
 from transports.xmpp.address import Jid, parse
+from transports.xmpp.dates import moment
 
 NS: Final = "{jabber:component:accept}"
 STANZAS: Final = "{urn:ietf:params:xml:ns:xmpp-stanzas}"
@@ -93,7 +95,7 @@ class Message(NamedTuple):
 
 
 class Presence(NamedTuple):
-    """`muc`: it carries XEP-0045's `<x/>`, i.e. asks to join; `history` is False when it asks for none at all.
+    """`muc`: it carries XEP-0045's `<x/>`, i.e. asks to join; `history`: how much of the past it wants to see.
     show: '' (available), away, chat, dnd, xa; nick: XEP-0172's."""
 
     type: str
@@ -102,7 +104,7 @@ class Presence(NamedTuple):
     to: Jid
     muc: bool
     password: str
-    history: bool
+    history: History
     status: str
     error: StanzaError | None
     show: str = ""
@@ -170,11 +172,11 @@ def message(stanza: Element) -> Message:
 def presence(stanza: Element) -> Presence:
     """JidError when the address in `to` is none."""
     muc = stanza.find(f"{_MUC}x")
-    password, history = "", True
+    password, history = "", EVERYTHING
     if muc is not None:
         password = muc.findtext(f"{_MUC}password") or ""
         wanted = muc.find(f"{_MUC}history")
-        history = wanted is None or "0" not in (wanted.get("maxstanzas"), wanted.get("maxchars"))
+        history = _history(wanted) if wanted is not None else EVERYTHING
     return Presence(
         stanza.get("type", ""),
         stanza.get("id", ""),
@@ -189,6 +191,17 @@ def presence(stanza: Element) -> Presence:
         stanza.findtext(_NICK) or "",
         stanza.get(LANG, ""),
     )
+
+
+def _history(wanted: Element) -> History:
+    """XEP-0045 7.2.13; what is no number, or no time, limits nothing."""
+    chars, stanzas, seconds = (_number(wanted.get(name, "")) for name in ("maxchars", "maxstanzas", "seconds"))
+    since = moment(wanted.get("since", ""))
+    return History(chars, stanzas, seconds, since / 1000 if since is not None else None)
+
+
+def _number(text: str) -> int | None:
+    return int(text[:9]) if text.isascii() and text.isdigit() else None
 
 
 def iq(stanza: Element) -> Iq:

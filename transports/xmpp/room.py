@@ -50,8 +50,7 @@ class Room(RoomTalk):
             before = self.clients.get(client.jid)
             if before is not None and before.room != client.room:
                 self.dismiss(client.jid, before.room)  # a client is in a room once, under its last name for it
-            self.clients[client.jid] = client
-            self.send_all(self._burst(client))
+            self._show(client)
         else:
             self.waiting[client.jid] = client
 
@@ -62,14 +61,21 @@ class Room(RoomTalk):
         self.subject = fact.subject
         waiting, self.waiting = self.waiting, {}
         for client in waiting.values():
-            self.clients[client.jid] = client
-            self.send_all(self._burst(client))
+            self._show(client)
         held, self.held, self.held_size = self.held, [], 0
         for said in held:
             self.said(said)
 
-    def _burst(self, client: Client) -> list[str]:
+    def _show(self, client: Client) -> None:
         """Everything a client must see of a room, in the order that XEP-0045 7.2 demands."""
+        self.clients[client.jid] = client
+        stanzas = self._burst(client)
+        if not self.recall(client):
+            stanzas.append(self.subject_for(client))
+        self.send_all(stanzas)
+
+    def _burst(self, client: Client) -> list[str]:
+        """Who is there: the others, then the user."""
         head, present, own = client.presence, write.present, self.nick
         most = present(NO_RANK)
         others = [(nick, most if rank is NO_RANK else present(rank)) for nick, rank in self.members.items() if nick != own]
@@ -80,7 +86,6 @@ class Room(RoomTalk):
         codes = ("100", "110") if client.wanted in ("", to_resource(own)) else ("100", "110", "210")
         rank = self.members.get(own, NO_RANK)
         stanzas.append(f"{head}{resource(own)}{write.occupant(rank, codes, occupant_id(own))}")
-        stanzas.append(self.subject_for(client))
         return stanzas
 
     def dismiss(self, jid: str, room: str, status: str = "") -> None:

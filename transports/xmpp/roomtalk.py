@@ -5,12 +5,15 @@ The hot way: one f-string per client and line. Knows no bridge and no socket. XE
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
+from transports.archive.values import Line
 from transports.events import Said, Subject
-from transports.xmpp import write, xml
+from transports.xmpp import markup, write, xml
 from transports.xmpp.client import Client, Names, named, occupant_id, resource, styled
 from transports.xmpp.meaning import echo
+from transports.xmpp.past import Past, Reader, Readers, history
 from transports.xmpp.read import Message
 
 #: Messages that wait for the end of a join, and their characters; more are dropped, oldest first (a server that never ends
@@ -21,7 +24,22 @@ HELD, HELD_SIZE = 1_000, 64_000
 class RoomTalk:
     """The talking half of a `Room`, which says what its attributes hold."""
 
-    __slots__ = ("clients", "held", "held_size", "inside", "names", "nick", "own", "own_end", "send", "send_all", "subject")
+    __slots__ = (
+        "clients",
+        "held",
+        "held_size",
+        "inside",
+        "names",
+        "nick",
+        "own",
+        "own_end",
+        "own_id",
+        "past",
+        "readers",
+        "send",
+        "send_all",
+        "subject",
+    )
 
     def __init__(self, names: Names, send: Callable[[str], None], send_all: Callable[[list[str]], None]) -> None:
         self.names = names
@@ -32,13 +50,17 @@ class RoomTalk:
         self.held: list[Said] = []
         self.held_size = 0
         self.subject = Subject("")
+        #: The room's archive; None where nothing is archived.
+        self.past: Past | None = None
+        self.readers: Readers | None = None
         self.called("")
 
     def called(self, nick: str) -> None:
         """The user's nick here; what of it stands in every reflection is made once."""
         self.nick = nick
         self.own = resource(nick)
-        self.own_end = f"'/><occupant-id xmlns='urn:xmpp:occupant-id:0' id='{occupant_id(nick)}'/></message>"
+        self.own_id = occupant_id(nick)
+        self.own_end = f"'/><occupant-id xmlns='urn:xmpp:occupant-id:0' id='{self.own_id}'/></message>"
 
     def subject_set(self, subject: Subject) -> None:
         self.subject = subject
@@ -52,6 +74,40 @@ class RoomTalk:
         text = xml.text(xml.clip(subject.text, 20_000))
         return f"{opening}' id='{self.names.stanza()}'><subject>{text}</subject>{late}</message>"
 
+    # What was said before ---------------------------------------------------------------------------------------------
+
+    def recall(self, client: Client) -> bool:
+        """Have a client's history read; its subject, and all that is said meanwhile, come behind. False: it gets none."""
+        if self.readers is not None:  # it may be in again before the first history was there
+            self._onward(self.readers.forget(client.jid))
+        if self.past is None or client.history.none:
+            return False
+        reader = Reader(client, self.subject_for(client))
+        if not self.past.recall(client.history, self.names.stanza(), partial(self._recalled, reader)):
+            return False
+        if self.readers is None:
+            self.readers = Readers(self.send)
+            self.send = self.readers.send
+        self.readers.add(reader)
+        return True
+
+    def _recalled(self, reader: Reader, lines: Sequence[Line]) -> None:
+        client = reader.client
+        if self.readers is None or not self.readers.remove(reader):
+            return
+        self._onward(self.readers)
+        if self.clients.get(client.jid) is client:
+            self.send_all(history(client, lines))
+            for stanza in (reader.subject, *reader.held):
+                self.send(stanza)
+
+    def _onward(self, readers: Readers) -> None:
+        """Stanzas go straight out again when nobody reads."""
+        if not readers.readers:
+            self.send, self.readers = readers.onward, None
+
+    # What is said now -------------------------------------------------------------------------------------------------
+
     def said(self, fact: Said) -> None:
         if not self.inside:
             self.held.append(fact)
@@ -62,7 +118,12 @@ class RoomTalk:
         text = styled(fact)
         name, occupant = named(fact.nick)
         id = self.names.stanza()
-        start = f"{name}' id='{id}'>{write.body(text) if len(text) > 5_000 else f'<body>{xml.text(text)}</body>'}"
+        content = write.body(text) if len(text) > 5_000 else f"<body>{xml.text(text)}</body>"
+        if fact.more is not None:
+            content += markup.beside(fact, text)
+        if self.past is not None:
+            self.past.keep(id, name, occupant, content, fact.when, fact.key)
+        start = f"{name}' id='{id}'>{content}"
         end = f"{id}'/><occupant-id xmlns='urn:xmpp:occupant-id:0' id='{occupant}'/></message>"
         when = fact.when
         for client in self.clients.values():
@@ -81,14 +142,22 @@ class RoomTalk:
         """Every client of the user sees what the far side has taken, under the id that its author gave it (XEP-0045 7.4)."""
         id = sent.id
         named = write.id_attr(id)
-        origin = ""
-        if sent.origin_id:
-            same = named if sent.origin_id == id else write.id_attr(sent.origin_id)
-            origin = f"<origin-id xmlns='urn:xmpp:sid:0'{same}/>" if same else ""
-        text = sent.body or ""
-        body = write.body(text, 50_000) if len(text) > 5_000 else f"<body>{xml.text(text)}</body>"
-        more = echo(sent.rich) if sent.rich is not None else ""
-        start = f"{self.own}'{named}>{body}{origin}{more}"
-        end = f"{self.names.stanza()}{self.own_end}"
+        content = said_by_user(sent, named)
+        name = self.names.stanza()
+        if self.past is not None:
+            self.past.keep(name, self.own, self.own_id, content, own=True, stanza=id if named else "")
+        start = f"{self.own}'{named}>{content}"
+        end = f"{name}{self.own_end}"
         for client in self.clients.values():
             self.send(f"{client.message}{start}{client.by}{end}")
+
+
+def said_by_user(sent: Message, named: str) -> str:
+    """What a message of the user's holds, as its author and the archive see it again. named: `id_attr` of its id."""
+    origin = ""
+    if sent.origin_id:
+        same = named if sent.origin_id == sent.id else write.id_attr(sent.origin_id)
+        origin = f"<origin-id xmlns='urn:xmpp:sid:0'{same}/>" if same else ""
+    text = sent.body or ""
+    body = write.body(text, 50_000) if len(text) > 5_000 else f"<body>{xml.text(text)}</body>"
+    return f"{body}{origin}{echo(sent.rich)}" if sent.rich is not None else body + origin

@@ -15,7 +15,7 @@ from transports.events import Address, Say
 from transports.gateway import Service, Wing
 from transports.ports import Identity
 from transports.words import say
-from transports.xmpp import disco
+from transports.xmpp import disco, mam
 from transports.xmpp.address import from_resource, jid_of
 from transports.xmpp.read import Iq
 from transports.xmpp.room import Room
@@ -38,6 +38,8 @@ def _place(wing: Wing, iq: Iq, address: Address) -> disco.Place:
     if iq.to.resource and address.kind in ("person", "group"):
         return wing.client(address)
     place = wing.place(address)
+    if wing.archive(iq.sender.partition("/")[0], address) is not None and not iq.to.resource:
+        place = place._replace(features=tuple(sorted({*place.features, *mam.FEATURES})))
     if address.kind != "room":
         return place
     if iq.to.resource:

@@ -1,0 +1,112 @@
+"""What an archive forgets: what is too old, what is too much, and all of somebody who leaves. In steps of a few milliseconds.
+
+The oldest of a place go first, so that no archive gets holes (XEP-0313 3.2).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final, TypeAlias
+
+from transports.archive.values import Retention
+
+#: Rows of one step.
+STEP: Final = 2_000
+#: Pages of the file that are given back at a time.
+PAGES: Final = 2_000
+
+#: A piece of a purge; True: there is more of it to do.
+Step: TypeAlias = Callable[[sqlite3.Connection], bool]
+
+
+def plan(connection: sqlite3.Connection, retention: Retention, now: int) -> list[Step]:
+    """What is to be done, as steps. now: milliseconds since the epoch."""
+    old = now - retention.days * 86_400_000
+    steps: list[Step] = []
+    totals: Counter[str] = Counter()
+    places: dict[str, list[int]] = {}
+    for place, owner in connection.execute("SELECT place, owner FROM places").fetchall():
+        limit = _limit(connection, place, retention.lines, old)
+        if limit is not None:
+            steps.append(partial(_below, place=place, at=limit[0], id=limit[1]))
+        kept = _since(connection, place, limit)
+        totals[owner] += kept
+        places.setdefault(owner, []).append(place)
+        if not kept:
+            steps.append(partial(_vacant, place=place))
+    for owner, total in totals.items():
+        if total > retention.total:
+            steps.append(partial(_oldest, places=places[owner], left=[total - retention.total]))
+    return steps
+
+
+def _limit(connection: sqlite3.Connection, place: int, most: int, old: int) -> tuple[int, int] | None:
+    """The first message of a place that stays; None when all do."""
+    query = "SELECT at, id FROM messages WHERE place = ? ORDER BY at DESC, id DESC LIMIT 1 OFFSET ?"
+    last = connection.execute(query, (place, most)).fetchone()  # the newest that is too much
+    limit = (int(last[0]), int(last[1]) + 1) if last is not None else (old, 0)
+    limit = max(limit, (old, 0))
+    found = connection.execute("SELECT 1 FROM messages WHERE place = ? AND (at, id) < (?, ?) LIMIT 1", (place, *limit))
+    return limit if found.fetchone() is not None else None
+
+
+def _since(connection: sqlite3.Connection, place: int, limit: tuple[int, int] | None) -> int:
+    query = "SELECT count(*) FROM messages WHERE place = ? AND (at, id) >= (?, ?)"
+    return int(connection.execute(query, (place, *(limit or (0, 0)))).fetchone()[0])
+
+
+def _below(connection: sqlite3.Connection, place: int, at: int, id: int) -> bool:
+    """Delete the oldest before a message."""
+    query = "SELECT id FROM messages WHERE place = ? AND (at, id) < (?, ?) ORDER BY at, id LIMIT ?"
+    return _delete(connection, query, (place, at, id, STEP)) == STEP
+
+
+def _oldest(connection: sqlite3.Connection, places: Sequence[int], left: list[int]) -> bool:
+    """Delete the oldest of several places together; `left`: how many yet."""
+    marks = ", ".join("?" * len(places))
+    query = f"SELECT id FROM messages WHERE place IN ({marks}) ORDER BY at, id LIMIT ?"
+    left[0] -= _delete(connection, query, (*places, min(left[0], 10 * STEP)))
+    return left[0] > 0
+
+
+def _vacant(connection: sqlite3.Connection, place: int) -> bool:
+    """Forget a place that has no message any more."""
+    connection.execute(
+        "DELETE FROM places WHERE place = ? AND NOT EXISTS (SELECT 1 FROM messages WHERE messages.place = places.place)", (place,)
+    )
+    return False
+
+
+def places_of(connection: sqlite3.Connection, bridge: str, owner: str, name: str | None) -> list[int]:
+    """The numbers of an owner's places with a bridge; of the one that is called `name`, if it is given."""
+    query = "SELECT place FROM places WHERE owner = ? AND bridge = ? AND (?3 IS NULL OR name = ?3)"
+    return [int(place) for (place,) in connection.execute(query, (owner, bridge, name))]
+
+
+def forget(connection: sqlite3.Connection, places: list[int]) -> bool:
+    """Delete from the last of `places`, which is shortened; True: there is more to do. What is deleted is overwritten."""
+    connection.execute("PRAGMA secure_delete=ON").close()
+    try:
+        deleted = _delete(connection, "SELECT id FROM messages WHERE place = ? LIMIT ?", (places[-1], STEP))
+        if deleted < STEP:
+            connection.execute("DELETE FROM places WHERE place = ?", (places.pop(),))
+        return bool(places)
+    finally:
+        connection.execute("PRAGMA secure_delete=OFF").close()
+
+
+def wipe(connection: sqlite3.Connection) -> None:
+    """Fold the log into the file and empty it: what was deleted is on the disk no more."""
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
+
+
+def shrink(connection: sqlite3.Connection) -> None:
+    """Give pages that nothing is on back to the file system."""
+    connection.execute(f"PRAGMA incremental_vacuum({PAGES})").fetchall()
+
+
+def _delete(connection: sqlite3.Connection, query: str, values: Sequence[object]) -> int:
+    return connection.execute(f"DELETE FROM messages WHERE id IN ({query})", values).rowcount

@@ -1,0 +1,101 @@
+"""The archive's file: how it is opened, its tables, and how they are brought up to date.
+
+Plain `sqlite3`: a host that bridges IRC alone must not need more. WAL, and no full sync: a crash of the machine may cost
+the last moments of talk, a crash of the gateway nothing. Never used but from the archive's own thread.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+from pathlib import Path
+from typing import Final
+
+#: Its name, beside the database.
+FILE: Final = "archive.db"
+#: Bytes of a page of the file that stay in memory.
+CACHE: Final = 2_000_000
+#: Milliseconds to wait for another process (a backup) that reads or writes.
+BUSY: Final = 5000
+
+#: `id` is the stanza-id as a number: it grows with time, is unique over all places, and so is the row's own.
+_FIRST: Final = """
+CREATE TABLE places (
+    place INTEGER PRIMARY KEY AUTOINCREMENT,
+    bridge TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    name TEXT NOT NULL,
+    UNIQUE (owner, bridge, name)
+);
+CREATE TABLE messages (
+    id INTEGER PRIMARY KEY,
+    place INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    own INTEGER NOT NULL,
+    nick TEXT NOT NULL,
+    stanza TEXT,
+    occupant TEXT NOT NULL,
+    content TEXT NOT NULL,
+    far TEXT
+);
+CREATE INDEX messages_in_order ON messages (place, at);
+CREATE UNIQUE INDEX messages_of_the_far_side ON messages (place, far) WHERE far IS NOT NULL;
+"""
+#: What makes each version of the one before it; the first of nothing.
+MIGRATIONS: Final = (_FIRST,)
+
+
+class Newer(Exception):
+    """The file was written by a newer Transports."""
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open the file, made now if need be (0600) and brought up to date. Raises sqlite3.Error, OSError, Newer."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)  # SQLite gives -wal and -shm the same mode
+    try:
+        if stat.S_IMODE(os.fstat(descriptor).st_mode) & 0o077:
+            os.fchmod(descriptor, 0o600)
+    finally:
+        os.close(descriptor)
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=BUSY / 1000)
+    try:
+        connection.execute("PRAGMA auto_vacuum=INCREMENTAL").close()  # counts only while the file is empty
+        connection.execute("PRAGMA journal_mode=WAL").close()
+        connection.execute("PRAGMA synchronous=NORMAL").close()
+        connection.execute(f"PRAGMA cache_size=-{CACHE // 1000}").close()
+        connection.execute("PRAGMA trusted_schema=OFF").close()
+        _migrate(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def version(connection: sqlite3.Connection) -> int:
+    """Of the tables; 0 for an empty file."""
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def newer(path: Path, found: int) -> str:
+    """Words about a file that cannot be used."""
+    return (
+        f"{path} was written by a newer Transports (its schema is {found}, this program's is {len(MIGRATIONS)}): "
+        "install that version"
+    )
+
+
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    found = version(connection)
+    if found > len(MIGRATIONS):
+        raise Newer(newer(path, found))
+    for at in range(found, len(MIGRATIONS)):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            for statement in MIGRATIONS[at].split(";"):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version={at + 1}")
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
