@@ -44,6 +44,9 @@ class Person(NamedTuple):
     account  whom they are logged in as
     away     why they are not there ('' without words); None: they are
     bot      no human
+    name     what they call themselves beside the nick (IRC: real name)
+    id       by what they were known when they came, and are for as long as they stay, in all rooms: '' by the nick alone,
+             BY_ADDRESS by nick and host as they still are, else a text of the bridge that no nick can be (`=account`, `nick!host`)
     """
 
     host: str = ""
@@ -51,6 +54,11 @@ class Person(NamedTuple):
     away: str | None = None
     bot: bool = False
     name: str = ""
+    id: str = ""
+
+
+#: Person.id of those whose nick and host have not changed: nothing has to be kept for it.
+BY_ADDRESS: Final = "@"
 
 
 NOBODY: Final = Person()
@@ -84,6 +92,14 @@ class File(NamedTuple):
     thumbnail: str = ""
 
 
+class Span(NamedTuple):
+    """Part of a text, by code points, from `start` to before `end`, and what it is: strong, emphasis, deleted, code (XEP-0394)."""
+
+    start: int
+    end: int
+    styles: tuple[str, ...]
+
+
 class More(NamedTuple):
     """What a message carries beside its text.
 
@@ -91,6 +107,7 @@ class More(NamedTuple):
     quote    the text of that message where it is known, for those who can only quote
     receipt  its sender asks to be told when it has arrived (XEP-0184)
     marker   its sender asks to be told when it was seen (XEP-0333)
+    spans    what of the text is set apart; they do not overlap
     """
 
     files: Sequence[File] = ()
@@ -101,6 +118,7 @@ class More(NamedTuple):
     language: str = ""
     receipt: bool = False
     marker: bool = False
+    spans: Sequence[Span] = ()
 
 
 Style: TypeAlias = Literal["say", "act", "notice"]
@@ -115,12 +133,17 @@ Cause: TypeAlias = Literal["left", "quit", "kicked", "banned", "killed", "split"
 
 
 class Join(NamedTuple):
-    """Enter a room as `nick`. Answered by Entered, SameRoom or Refused."""
+    """Enter a room as `nick`. Answered by Entered, SameRoom or Refused.
+
+    by     '' when nobody asks: the user was there before the gateway or the far side went
+    since  what was said there after it (seconds since the epoch) is wanted, where the far side knows; None: nothing of it
+    """
 
     room: Address
     nick: str
     by: str
     password: str = ""
+    since: float | None = None
 
 
 class Leave(NamedTuple):
@@ -230,13 +253,22 @@ class Invite(NamedTuple):
     ref: object = None
 
 
+class RequestVoice(NamedTuple):
+    """Ask to be allowed to speak in a room (XEP-0045 7.13). Answered by Echoed or Failed."""
+
+    room: Address
+    by: str
+    id: str
+    ref: object = None
+
+
 class SetAway(NamedTuple):
     """The user is away ('' without words), on every server; None: there again. Never answered."""
 
     text: str | None
 
 
-Command: TypeAlias = Join | Leave | Rename | Say | SetSubject | Correct | Retract | React | Type | Read | Invite | SetAway
+Command: TypeAlias = Join | Leave | Rename | Say | SetSubject | Correct | Retract | React | Type | Read | Invite | RequestVoice | SetAway
 
 
 # What else an address may be able to do, beside commands: `Bridge.can` names these too ---------------------------------
@@ -423,7 +455,7 @@ class Echoed(NamedTuple):
     """The far side has taken commands, in this order. A Say to a room may be reflected now; no receipt (XEP-0184): nobody
     has read it. `keys`: its ids of them, as far as it gives any ('' for none)."""
 
-    of: Sequence[Say | Rename | SetSubject | Correct | Retract | React | Invite]
+    of: Sequence[Say | Rename | SetSubject | Correct | Retract | React | Invite | RequestVoice]
     keys: Sequence[str] = ()
 
 
@@ -445,7 +477,7 @@ class Undelivered(NamedTuple):
 class Failed(NamedTuple):
     """A command could not be done; `of` is the command."""
 
-    of: Say | Rename | SetSubject | Correct | Retract | React | Invite
+    of: Say | Rename | SetSubject | Correct | Retract | React | Invite | RequestVoice
     error: LegacyError
 
 
@@ -454,6 +486,12 @@ class Notice(NamedTuple):
 
     where: Address
     text: str
+
+
+class Configured(NamedTuple):
+    """A room is set up otherwise than before: its form tells how."""
+
+    room: Address
 
 
 class Invited(NamedTuple):
@@ -554,6 +592,7 @@ Fact: TypeAlias = (
     | Undelivered
     | Failed
     | Notice
+    | Configured
     | Invited
     | Known
     | Seen

@@ -25,6 +25,7 @@ from transports.events import (
     Said,
     Say,
     Sent,
+    Span,
     Told,
 )
 from transports.store.database import open_database
@@ -236,8 +237,9 @@ PLACES = st.builds(Address, st.sampled_from(["person", "group", "room"]), ANY)
 FILES = st.builds(
     File, ANY, ANY, ANY, NUMBERS, NUMBERS, NUMBERS, st.floats(0, 1e6), ANY, st.lists(st.tuples(ANY, ANY), max_size=2).map(tuple)
 )
+SPANS = st.lists(st.builds(Span, NUMBERS, NUMBERS, SOME), max_size=2).map(tuple)
 MORE = st.none() | st.builds(
-    More, st.lists(FILES, max_size=2).map(tuple), ANY, ANY, ANY, ANY, ANY, st.booleans(), st.booleans()
+    More, st.lists(FILES, max_size=2).map(tuple), ANY, ANY, ANY, ANY, ANY, st.booleans(), st.booleans(), SPANS
 )
 EVENTS = st.one_of(
     st.builds(Say, PLACES, ANY, ANY, ANY, ANY, st.none(), MORE),

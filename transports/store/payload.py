@@ -21,6 +21,7 @@ from transports.events import (
     Said,
     Say,
     Sent,
+    Span,
     Told,
 )
 
@@ -62,7 +63,9 @@ def _field(name: str, value: Any) -> Any:
         return Address(*value)
     if name == "more" and value is not None:
         more = _made(More, value)
-        return more._replace(files=tuple(_made(File, file) for file in more.files))
+        return more._replace(
+            files=tuple(_made(File, file) for file in more.files), spans=tuple(Span(*span) for span in more.spans)
+        )
     return tuple(value) if isinstance(value, list) else value
 
 

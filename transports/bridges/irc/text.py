@@ -17,7 +17,8 @@ from transports.events import Style
 #: A message is never cut into pieces smaller than this, however long the server makes our prefix.
 MIN_PIECE: Final = 64
 
-_FORMAT: Final = re.compile(
+#: A code of formatting, with the colours behind it.
+FORMAT: Final = re.compile(
     "[\x02\x0f\x11\x16\x1d\x1e\x1f]|\x03(?:[0-9]{1,2}(?:,[0-9]{1,2})?)?|\x04(?:[0-9A-Fa-f]{6}(?:,[0-9A-Fa-f]{6})?)?"
 )
 _CONTROL: Final = re.compile("[\x02-\x04\x0f\x11\x16\x1d-\x1f]")
@@ -27,7 +28,7 @@ def strip_formatting(text: str) -> str:
     """`text` without bold, italics, underline, strike-through, monospace, reverse, colours and resets."""
     if text.isprintable() or _CONTROL.search(text) is None:  # isprintable: true of most, and fast
         return text
-    return _FORMAT.sub("", text)
+    return FORMAT.sub("", text)
 
 
 def ctcp(text: str) -> tuple[str, str] | None:
@@ -63,6 +64,22 @@ def lines_of(body: str) -> list[str]:
     if body and body.isprintable():
         return [body]
     return [line for line in _BREAK.split(_UNFIT.sub("", body)) if line]
+
+
+def one_line(text: str, size: int) -> str:
+    """`text` as one line of at most `size` bytes (>= 4): its start."""
+    pieces = split(" ".join(lines_of(text)), size)
+    return pieces[0] if pieces else ""
+
+
+def paragraphs(body: str) -> list[str]:
+    """The lines of `body`, those that hold nothing, too, but for the first and the last ones."""
+    lines = _BREAK.split(_UNFIT.sub("", body))
+    while lines and not lines[0].strip():
+        lines.pop(0)
+    while lines and not lines[-1].strip():
+        lines.pop()
+    return lines
 
 
 def split(text: str, size: int) -> list[str]:

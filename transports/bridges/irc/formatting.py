@@ -1,0 +1,206 @@
+"""IRC's formatting in both directions: control characters to marks and spans, marks to control characters.
+
+Pure, and linear in the text. In: bold, italics, underline, strike-through and monospace become XEP-0393's marks where a client
+reads them as that and nothing else, and XEP-0394's spans in any case; colours and reverse mean nothing in XMPP and go.
+Out: the marks that a client shows as styled become control characters; links and code stay as they are.
+https://modern.ircdocs.horse/formatting
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final, NamedTuple
+
+from transports.bridges.irc import styling
+from transports.bridges.irc.text import FORMAT
+from transports.events import More, Span
+
+#: Spans and marks of one message; with more, it is no emphasis that counts.
+MOST: Final = 50
+
+#: XMPP has no underline: it is emphasis as well.
+_TOGGLES: Final[Mapping[str, str]] = {"\x02": "strong", "\x1d": "emphasis", "\x1f": "emphasis", "\x1e": "deleted", "\x11": "code"}
+_MARKS: Final = {style: mark for mark, style in styling.STYLES.items()}
+#: Where several begin at one place: code may hold no other, so it is innermost.
+_ORDER: Final = ("strong", "emphasis", "deleted", "code")
+
+
+class _Run(NamedTuple):
+    """Part of the text, by code points, that is in these styles."""
+
+    start: int
+    end: int
+    styles: tuple[str, ...]
+
+
+class Manners(NamedTuple):
+    """What a user wants. marks: XEP-0393 in what is heard; codes: formatting in what is said."""
+
+    marks: bool = True
+    codes: bool = False
+
+
+USUAL: Final = Manners()
+
+
+def told(text: str, more: More | None, marks: bool) -> tuple[str, More | None]:
+    """A text with control characters as it is told: `styled`, with its spans among what else it carries."""
+    body, spans = styled(text, marks)
+    if not spans:
+        return body, more
+    return body, More(spans=spans) if more is None else more._replace(spans=spans)
+
+
+def styled(text: str, marks: bool = True) -> tuple[str, tuple[Span, ...]]:
+    """A line without its control characters, with XEP-0393's marks instead if wanted; and the spans of that (XEP-0394)."""
+    plain, runs = _read(text)
+    if not runs or len(runs) > MOST:
+        return plain, ()
+    body, places = _marked(plain, runs) if marks else (plain, [])
+    return body, tuple(Span(*_moved(run, places), run.styles) for run in runs)
+
+
+def _read(text: str) -> tuple[str, list[_Run]]:
+    """What is said, and how: runs in order, none empty, none without style."""
+    pieces: list[str] = []
+    runs: list[_Run] = []
+    on: set[str] = set()
+    at = length = 0
+    for code in (*FORMAT.finditer(text), None):
+        piece = text[at : code.start() if code is not None else len(text)]
+        if piece:
+            pieces.append(piece)
+            styles = tuple(style for style in _ORDER if any(_TOGGLES[toggle] == style for toggle in on))
+            if runs and runs[-1].end == length and runs[-1].styles == styles:
+                runs[-1] = runs[-1]._replace(end=length + len(piece))
+            elif styles and len(runs) <= MOST:
+                runs.append(_Run(length, length + len(piece), styles))
+            length += len(piece)
+        if code is not None:
+            at = code.end()
+            on = set() if code[0] == "\x0f" else on ^ {code[0]} if code[0] in _TOGGLES else on
+    return "".join(pieces), runs
+
+
+def _moved(run: _Run, places: list[int]) -> tuple[int, int]:
+    """Where a run lies among the marks, which stand before these places."""
+    before = sum(place <= run.start for place in places)
+    inside = sum(run.start < place < run.end for place in places)
+    return run.start + before, run.end + before + inside
+
+
+# In: marks --------------------------------------------------------------------------------------------------------
+
+
+class _Stretch(NamedTuple):
+    """Part of the text that is to stand between two marks."""
+
+    start: int
+    end: int
+    style: str
+
+
+def _marked(plain: str, runs: list[_Run]) -> tuple[str, list[int]]:
+    """The text with marks, and the places before which they stand; without any when a client would read it otherwise."""
+    fitting = sorted(_fitting(plain, runs), key=lambda one: (one.start, -one.end, _ORDER.index(one.style)))
+    kept = list(_nested(fitting))
+    # of those that end together the inner one does so first, of those that begin together the outer one
+    closing = [(one.end, 0, -number, number) for number, one in enumerate(kept)]
+    opening = [(one.start, 1, number, number) for number, one in enumerate(kept)]
+    body, places, meant = "", [], [[_MARKS[one.style]] for one in kept]
+    last = 0
+    for place, _, _, number in sorted([*closing, *opening]):
+        body += plain[last:place]
+        meant[number].append(str(len(body)))
+        body += meant[number][0]
+        places.append(place)
+        last = place
+    body += plain[last:]
+    read = [[one.mark, str(one.start), str(one.end)] for one in _spans(body)]
+    return (body, places) if sorted(read) == sorted(meant) else (plain, [])
+
+
+def _spans(body: str) -> Iterator[styling.Styled]:
+    """What a client shows as styled."""
+    for start, end, counts in styling.blocks(body):
+        if counts:
+            yield from styling.spans(body, start, end)
+
+
+def _fitting(plain: str, runs: list[_Run]) -> Iterator[_Stretch]:
+    """Stretches of one style without whitespace at their ends, between word boundaries, on one line, without their mark."""
+    for style, mark in _MARKS.items():
+        for start, end in _stretches(runs, style):
+            words = plain[start:end]
+            left, right = start + len(words) - len(words.lstrip()), end - len(words) + len(words.rstrip())
+            fits = left < right and mark not in words and "\n" not in words.strip()
+            if fits and (left == 0 or plain[left - 1].isspace()) and not plain[right : right + 1].isalnum():
+                yield _Stretch(left, right, style)
+
+
+def _stretches(runs: list[_Run], style: str) -> Iterator[tuple[int, int]]:
+    """Where one style is on, whatever others are."""
+    start = end = -1
+    for run in runs:
+        if style in run.styles:
+            if run.start != end:
+                if end >= 0:
+                    yield start, end
+                start = run.start
+            end = run.end
+    if end >= 0:
+        yield start, end
+
+
+def _nested(stretches: Iterable[_Stretch]) -> Iterator[_Stretch]:
+    """Those that lie inside one another or apart; what would overlap, or stand in code, is left out."""
+    around: list[_Stretch] = []
+    for one in stretches:
+        while around and around[-1].end <= one.start:
+            around.pop()
+        if not around or (one.end <= around[-1].end and around[-1].style != "code"):
+            around.append(one)
+            yield one
+
+
+# Out ----------------------------------------------------------------------------------------------------------------
+
+_CODES: Final = {"*": "\x02", "_": "\x1d", "~": "\x1e"}
+_ANY_MARK: Final = re.compile("[*_~]")
+_LINK: Final = re.compile(r"(?<![a-z0-9+.-])[a-z][a-z0-9+.-]{1,20}:[^\s*_~]\S*", re.IGNORECASE)
+#: What `whole` may add to a line, in bytes.
+CARRIED: Final = len(_CODES)
+
+
+def coded(body: str) -> str:
+    """A body as IRC shows it: the marks that a client would show as styles (XEP-0393) as control characters.
+
+    Code keeps its marks, and so do links and preformatted blocks.
+    """
+    if _ANY_MARK.search(body) is None:
+        return body
+    edges = [edge for link in _LINK.finditer(body) for edge in link.span()]
+    changes: dict[int, str] = {}
+    for start, end, mark in _spans(body):
+        if mark in _CODES and not (_within(edges, start) or _within(edges, end)):
+            changes[start] = changes[end] = _CODES[mark]
+    return "".join([changes.get(at, char) for at, char in enumerate(body)]) if changes else body
+
+
+def _within(edges: list[int], place: int) -> bool:
+    """Whether a place is in one of the stretches between the 1st and the 2nd, the 3rd and the 4th … edge."""
+    return bisect_right(edges, place) % 2 == 1
+
+
+def whole(lines: Iterable[str]) -> Iterator[str]:
+    """The pieces of one line, each with the styles that were on at the end of the one before: IRC begins each line without."""
+    on: dict[str, None] = {}
+    for line in lines:
+        yield "".join(on) + line
+        for char in line:
+            if char in _TOGGLES and char not in on:
+                on[char] = None
+            elif char in on:
+                del on[char]
