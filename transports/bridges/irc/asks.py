@@ -6,6 +6,7 @@ that knows its numeric and that it names (RFC 2812 5: a numeric repeats what it 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
@@ -21,6 +22,9 @@ WITHIN: Final = 20.0
 #: Lines of one answer; the rest is not kept.
 LINES: Final = 5_000
 
+#: For labels: none is used again, or a late answer would be taken for another one's.
+_NUMBERS: Final = itertools.count(1)
+
 Fold: TypeAlias = Callable[[str], str]
 
 
@@ -34,6 +38,7 @@ class Question(NamedTuple):
     errors  numeric -> what it means that the server says this instead; it has to name one of `names`, if it names anything
     fits    a closer look at a row or an end; None: what is named is enough
     shared  the lines do what they always do, too (a KICK, a MODE); else nobody but the asker sees them
+    fence   the token of a PING that goes behind it, '' for none: its PONG is an end, for what servers may do in silence
     """
 
     line: str
@@ -45,6 +50,7 @@ class Question(NamedTuple):
     shared: bool = False
     within: float = WITHIN
     most: int = LINES
+    fence: str = ""
 
 
 #: Takes the lines of the answer, or why there is none.
@@ -52,13 +58,14 @@ Answered: TypeAlias = Callable[[Sequence[Line] | LegacyError], None]
 
 
 class _Open:
-    __slots__ = ("answered", "due", "lines", "names", "question")
+    __slots__ = ("answered", "due", "label", "lines", "names", "question")
 
     def __init__(self, question: Question, names: tuple[str, ...], due: float, answered: Answered) -> None:
         self.question = question
         self.names = names
         self.due = due
         self.answered = answered
+        self.label = ""
         self.lines: list[Line] = []
 
 
@@ -79,6 +86,41 @@ class Asks:
             raise LegacyError("resource-constraint", say("irc.too-many-questions"), retry_after=10)
         self._open.append(_Open(question, tuple(map(fold, question.names)), now + question.within, answered))
 
+    def label(self, answered: Answered) -> str:
+        """A label for a question, so that its answer is known by that (IRCv3 labeled-response)."""
+        label = f"q{next(_NUMBERS)}"
+        for one in self._open:
+            if one.answered is answered:
+                one.label = label
+        return label
+
+    def labelled(self, line: Line, label: str, last: bool) -> bool | None:
+        """Give a line with a label to its question; True when nobody else is to see it, None when the label is of none.
+
+        last: it is the whole answer; of a batch the end is told by `finish`
+        """
+        one = next((one for one in self._open if one.label == label), None)
+        if one is None:
+            return None
+        question = one.question
+        if line.command in question.errors:
+            self._close(one, error_for(line.command, line.params, question.errors))
+            return True
+        part = line.command in question.rows or line.command in question.ends
+        if part and len(one.lines) < question.most:
+            one.lines.append(line)
+        if not part and line.command[:1] in "45":
+            self._close(one, error_for(line.command, line.params, question.errors))
+            return True
+        if last:
+            self._close(one, one.lines)
+        return line.command == "ACK" or (part and not question.shared)
+
+    def finish(self, label: str) -> None:
+        """The batch that answers a question has ended."""
+        for one in [one for one in self._open if one.label == label]:
+            self._close(one, one.lines)
+
     def drop(self, answered: Answered) -> None:
         """Nobody waits for it any more."""
         self._open = [one for one in self._open if one.answered is not answered]
@@ -87,6 +129,9 @@ class Asks:
         """Give a line to the question that it answers; True when nobody else is to see it."""
         for one in self._open:
             question = one.question
+            if line.command == "PONG" and question.fence and question.fence in line.params[-1:]:
+                self._close(one, one.lines)
+                return True
             if line.command in question.ends or line.command in question.rows:
                 if not _names(line, one.names[:1], fold) or (question.fits is not None and not question.fits(line)):
                     continue

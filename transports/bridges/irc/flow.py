@@ -10,7 +10,8 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from transports.events import Say, SetSubject
+from transports.bridges.irc.echoes import Spoken
+from transports.events import SetSubject
 
 #: Lines that may wait for one connection, over all targets.
 QUEUE_LIMIT: Final = 500
@@ -20,7 +21,7 @@ class Outgoing(NamedTuple):
     """A line to write and, on the last line of a command, the command that it completes."""
 
     line: str
-    of: Say | SetSubject | None = None
+    of: Spoken | SetSubject | None = None
 
 
 class Flow:
@@ -39,7 +40,7 @@ class Flow:
     def __len__(self) -> int:
         return self.size
 
-    def push(self, key: str, lines: list[str], of: Say | SetSubject | None = None) -> bool:
+    def push(self, key: str, lines: list[str], of: Spoken | SetSubject | None = None) -> bool:
         """Queue the lines of one command (`of`) for target `key`; False (nothing queued) when they do not fit."""
         if self.size + len(lines) > QUEUE_LIMIT:
             return False
@@ -61,7 +62,7 @@ class Flow:
             if queue:
                 self._queues[key] = queue
             self.size -= 1
-            self._tokens -= 1
+            self._tokens -= 1 + item.line.count("\n")  # a batch is written in one piece, and counts as what it is
             yield item
 
     def wait(self, now: float) -> float | None:
@@ -73,7 +74,7 @@ class Flow:
             return 0.0
         return (1 - self._tokens) / self.rate
 
-    def drop(self, key: str) -> list[Say | SetSubject]:
+    def drop(self, key: str) -> list[Spoken | SetSubject]:
         """Forget what waits for `key`; the commands that are now never completed."""
         queue = self._queues.pop(key, None)
         if queue is None:
@@ -81,7 +82,7 @@ class Flow:
         self.size -= len(queue)
         return [item.of for item in queue if item.of is not None]
 
-    def clear(self) -> list[Say | SetSubject]:
+    def clear(self) -> list[Spoken | SetSubject]:
         """Forget everything; the commands that are now never completed, in order per target."""
         return [command for key in list(self._queues) for command in self.drop(key)]
 

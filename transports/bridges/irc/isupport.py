@@ -118,6 +118,7 @@ _TOKENS: Final[Mapping[str, tuple[str, Any, Callable[[str], Any]]]] = {
     "PREFIX": ("prefixes", ("ov", "@+"), _prefixes),
     "CHANMODES": ("chanmodes", ("beI", "k", "l", "imnpst"), _chanmodes),
     "STATUSMSG": ("statusmsg", "", _some_marks),
+    "CLIENTTAGDENY": ("clienttagdeny", "", _text),
     "NETWORK": ("network", "", _text),
     "LINELEN": ("linelen", 512, _line_length),
     "NICKLEN": ("nicklen", 0, _number),
@@ -132,6 +133,7 @@ _TOKENS: Final[Mapping[str, tuple[str, Any, Callable[[str], Any]]]] = {
     "WHOX": ("whox", False, _flag),
     "UTF8ONLY": ("utf8only", False, _flag),
     "SAFELIST": ("safelist", False, _flag),
+    "ELIST": ("elist", "", _text),
 }
 _ESCAPED: Final = re.compile(r"\\x([0-9A-Fa-f]{2})")
 
@@ -146,6 +148,7 @@ class ISupport:
     prefixes: tuple[str, str]  # modes and their marks, highest first: 'qaohv', '~&@%+'
     chanmodes: tuple[str, str, str, str]  # lists; always an argument; one when set; never one
     statusmsg: str
+    clienttagdeny: str  # client tags that are not relayed, `*,-typing` or by name
     network: str
     linelen: int
     nicklen: int
@@ -160,6 +163,7 @@ class ISupport:
     whox: bool
     utf8only: bool
     safelist: bool
+    elist: str  # what LIST can search by: U is users, M a mask
     fold: Callable[[str], str]  # a name as CASEMAPPING compares it
 
     def __init__(self) -> None:

@@ -9,11 +9,28 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from transports.bridges.irc import address as irc_address
+from transports.bridges.irc import invites, speaking, write
 from transports.bridges.irc import text as irc_text
-from transports.bridges.irc import write
 from transports.bridges.irc.channel import Channel
 from transports.errors import LegacyError
-from transports.events import Entered, Failed, Join, Leave, Refused, Rename, SameRoom, Say, SetSubject
+from transports.events import (
+    Address,
+    Entered,
+    Failed,
+    Invite,
+    Join,
+    Leave,
+    React,
+    Read,
+    Refused,
+    Rename,
+    RequestVoice,
+    Retract,
+    SameRoom,
+    Say,
+    SetSubject,
+    Type,
+)
 from transports.words import say
 
 if TYPE_CHECKING:
@@ -23,6 +40,8 @@ if TYPE_CHECKING:
 AWAITING_LIMIT: Final = 20_000
 #: One JOIN line carries channels up to this many bytes, keys included (RFC 2812 3.2.1, 512 bytes a line).
 JOIN_BATCH: Final = 400
+#: Channels in one line, where the server says nothing of it (TARGMAX): InspIRCd takes no more unless told.
+JOIN_MOST: Final = 20
 #: The longest key of a channel, in bytes; with the longest name it fits one line.
 KEY_LIMIT: Final = 200
 #: A nick longer than this (bytes) is no nick that any client could show or any JID could hold; its lines are dropped.
@@ -56,11 +75,14 @@ def join(net: Network, command: Join, now: float) -> None:
         net.tell(Entered(channel.address, net.nick, channel.members, channel.subject, net.people))
 
 
-def send_joins(net: Network, commands: list[tuple[Join, float]]) -> None:
-    """JOIN in batches, those with a key first, since keys are matched by position (RFC 2812 3.2.1)."""
-    names: list[str] = []
-    keys: list[str] = []
+def send_joins(net: Network, commands: list[tuple[Join, float]], paced: bool = False) -> None:
+    """JOIN in batches, those with a key first, since keys are matched by position (RFC 2812 3.2.1).
+
+    paced: each line waits for its turn among all who come to the network
+    """
+    batch: list[Join] = []
     size = 0
+    most = min(JOIN_MOST, net.isupport.targmax.get("JOIN") or JOIN_MOST)
     for command, now in sorted(commands, key=lambda item: not item[0].password):
         name, _ = irc_address.split(command.room, net.fixed)
         known = net.find(name)
@@ -78,24 +100,34 @@ def send_joins(net: Network, commands: list[tuple[Join, float]]) -> None:
         else:
             known.address, known.key, known.asked = command.room, command.password, True
         needed = len(f"{name},{command.password},".encode())
-        if names and size + needed > JOIN_BATCH:
-            _send_join(net, names, keys)
-            names, keys, size = [], [], 0
+        if batch and (size + needed > JOIN_BATCH or len(batch) >= most):
+            _send_batch(net, batch, paced)
+            batch, size = [], 0
         size += needed
-        names.append(name)
-        if command.password:
-            keys.append(command.password)
-    if names:
-        _send_join(net, names, keys)
+        batch.append(command)
+    if batch:
+        _send_batch(net, batch, paced)
 
 
-def _send_join(net: Network, names: list[str], keys: list[str]) -> None:
-    params = [",".join(names), ",".join(keys)] if keys else [",".join(names)]
-    if not net.line.queue("", [write.line("JOIN", *params)]):
-        for name in names:
-            channel = net.find(name)
-            if channel is not None:
-                net.refuse(channel, LegacyError("resource-constraint", say("irc.full")))
+def _send_batch(net: Network, batch: list[Join], paced: bool) -> None:
+    if not paced:
+        _send_join(net, batch)
+        return
+    wait = net.line.defer(lambda: _send_join(net, batch))
+    for command in batch:
+        if wait and command.room in net.joins:
+            net.joins[command.room] = (command, net.joins[command.room][1] + wait)
+
+
+def _send_join(net: Network, batch: list[Join]) -> None:
+    """One line for those of a batch that are still wanted."""
+    channels = [net.find(irc_address.split(command.room, net.fixed)[0]) for command in batch]
+    wanted = [channel for channel in channels if channel is not None and channel.asked and (channel.parts or not channel.present)]
+    keys = [channel.key for channel in wanted if channel.key]
+    names = ",".join(channel.name for channel in wanted)
+    if names and not net.line.queue("", [write.line("JOIN", names, *([",".join(keys)] if keys else []))]):
+        for channel in wanted:
+            net.refuse(channel, LegacyError("resource-constraint", say("irc.full")))
 
 
 def _leave(net: Network, command: Leave, now: float) -> None:
@@ -114,7 +146,7 @@ def part(net: Network, channel: Channel, reason: str) -> None:
     net.joins.pop(channel.address, None)
     channel.asked = channel.entered = False
     channel.parts += 1
-    line = write.part(channel.name, _one_line(reason, 200))
+    line = write.part(channel.name, irc_text.one_line(reason, 200))
     if not net.line.queue("", [line]):
         net.line.write(line)
 
@@ -125,6 +157,7 @@ def _rename(net: Network, command: Rename, now: float) -> None:
     except LegacyError as error:
         net.tell(Failed(command, error))
         return
+    net.regain = ""
     net.renames.append(command)
     if not net.line.queue("", [line]):
         net.renames.pop()
@@ -134,33 +167,32 @@ def _rename(net: Network, command: Rename, now: float) -> None:
 
 
 def _say(net: Network, command: Say, now: float) -> None:
-    if len(net.awaiting) >= AWAITING_LIMIT:
+    if len(net.awaiting) + (len(net.echoes) if net.echoes is not None else 0) >= AWAITING_LIMIT:
         words = say("irc.unanswered", server=net.server)
         net.tell(Failed(command, LegacyError("resource-constraint", words, retry_after=60)))
         return
     target = command.nick or irc_address.split(command.to, net.fixed)[0]
+    if net.activities is not None:
+        net.activities.said(target)
     if not command.nick and command.to.kind == "room":
         channel = net.by_name.get(target) or net.find(target)
         if channel is None or not channel.entered:
-            net.tell(Failed(command, LegacyError("not-acceptable", say("irc.not-in"))))
+            net.tell(Failed(command, _not_in(net, command.to)))
             return
         target = channel.name
         text = command.text
-        if 0 < len(text) <= channel.room and write.plain(text) and text[:4] != "/me ":
+        fits = 0 < len(text) <= channel.room and write.plain(text) and text[:4] != "/me "
+        if fits and command.more is None and net.abilities.plain:
             if not net.line.queue(target, [channel.head + text], command):  # most are short and plain
                 _full(net, command)
             return
-    try:
-        pieces = irc_text.utterances(command.text, target, net.prefix)
-        lines = [write.privmsg(target, piece) for piece in pieces]
-    except write.BadLine:
-        net.tell(Failed(command, LegacyError("not-acceptable", say("irc.unfit", target=target))))
-        return
-    if not lines:
-        net.tell(Failed(command, LegacyError("not-acceptable", say("irc.empty"))))
-        return
-    if not net.line.queue(target, lines, command):
-        _full(net, command)
+    speaking.said(net, command, target, now)
+
+
+def _not_in(net: Network, room: Address) -> LegacyError:
+    if room in net.joins:
+        return LegacyError("recipient-unavailable", say("irc.coming-back"), type="wait", retry_after=60)
+    return LegacyError("not-acceptable", say("irc.not-in"))
 
 
 def _full(net: Network, command: Say) -> None:
@@ -174,7 +206,7 @@ def _set_subject(net: Network, command: SetSubject, now: float) -> None:
         net.tell(Failed(command, LegacyError("not-acceptable", say("irc.not-in"))))
         return
     limit = min(net.isupport.topiclen or 390, 390, LINE_LIMIT - len(f"TOPIC {channel.name} :".encode()))
-    line = write.topic(channel.name, _one_line(command.text, limit))
+    line = write.topic(channel.name, irc_text.one_line(command.text, limit))
     channel.topics.append(command)
     if not net.line.queue(channel.name, [line], command):
         channel.topics.remove(command)
@@ -204,16 +236,16 @@ def _unfit(name: str, key: str) -> str:
     return ""
 
 
-def _one_line(text: str, size: int) -> str:
-    """`text` as one line of at most `size` bytes."""
-    pieces = irc_text.split(" ".join(irc_text.lines_of(text)), size)
-    return pieces[0] if pieces else ""
-
-
 ORDERS: Final[dict[type, Callable[[Network, Any, float], None]]] = {
     Say: _say,
+    React: speaking.react,
+    Retract: speaking.retract,
+    Type: speaking.type_,
+    Read: speaking.read,
     Join: join,
     Leave: _leave,
     Rename: _rename,
     SetSubject: _set_subject,
+    Invite: invites.invite,
+    RequestVoice: invites.request_voice,
 }

@@ -82,6 +82,11 @@ def _tags(tags: Mapping[str, str]) -> str:
 # Commands ---------------------------------------------------------------------------------------------------------
 
 
+def with_tags(tags: Mapping[str, str], line: str) -> str:
+    """A line that has none, with tags."""
+    return f"{_tags(tags)} {line}"
+
+
 def target(name: str) -> str:
     """One channel or nick, fit to be a parameter; a comma would make it several (RFC 2812 2.3.1, 3.3.1). Raises BadLine."""
     if "," in name or "\x07" in name:
@@ -123,6 +128,21 @@ def plain(text: str) -> bool:
 
 def notice(to: str, text: str) -> str:
     return f"NOTICE {target(to)} {_last(_text(text))}"
+
+
+def tagmsg(to: str, tags: Mapping[str, str]) -> str:
+    """Client tags alone (IRCv3 message-tags)."""
+    return line("TAGMSG", target(to), tags=tags)
+
+
+def redact(to: str, key: str) -> str:
+    """IRCv3 draft/message-redaction."""
+    return line("REDACT", target(to), _middle(key, "id"))
+
+
+def markread(to: str, when: str) -> str:
+    """IRCv3 draft/read-marker; when: as server-time has it."""
+    return line("MARKREAD", target(to), f"timestamp={when}")
 
 
 def nick(name: str) -> str:
@@ -202,6 +222,21 @@ def whois(nick: str) -> str:
 def away(text: str = "") -> str:
     """Away with `text`; '' comes back."""
     return line("AWAY", *([text] if text else []))
+
+
+def monitor(sign: str, nick: str) -> str:
+    """Begin (+) or end (-) to be told when a nick comes and goes (IRCv3 monitor)."""
+    return line("MONITOR", sign, target(nick))
+
+
+def ison(nick: str) -> str:
+    """RFC 2812 4.9: is anybody called so?"""
+    return line("ISON", target(nick))
+
+
+def chathistory(channel: str, after: str, most: int) -> str:
+    """What was said after a moment (server-time), the oldest first (IRCv3 draft/chathistory)."""
+    return line("CHATHISTORY", "AFTER", target(channel), f"timestamp={after}", str(most))
 
 
 def invite(nick: str, channel: str) -> str:
