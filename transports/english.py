@@ -529,6 +529,8 @@ ENGLISH: Final[Mapping[str, str]] = {
     # room: what rooms refuse
     "room.absent": "{nick} is not in this room.",
     "room.account": "Logged in as {account}",
+    "room.bot": "Bot",
+    "room.account": "Logged in as {account}",
     "room.back": "The connection is back.",
     "room.bot": "Bot",
     "room.groupchat": "Group messages go to a room's own address.",

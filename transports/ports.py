@@ -299,6 +299,11 @@ class LiveBridge(Bridge, Protocol):
         """A session for `user` (bare JID); cheap, connects nothing yet."""
         ...
 
+    def kin(self, room: Address) -> str | None:
+        """What follows a nick of plain ASCII, lowered, in the names of those who are in `room` (IRC: `%irc.libera.chat`); None
+        where their names are not made so. `person` says the same of each, at the cost of a call."""
+        return None
+
     def persistent(self, user: str, room: Address) -> bool:
         """Whether a user stays in a room when the last client has gone."""
         return False

@@ -53,6 +53,7 @@ from transports.xmpp import markup, write, xml
 from transports.xmpp.address import from_resource, jid_of
 from transports.xmpp.client import Client, Names, resource, styled
 from transports.xmpp.read import Message, Presence
+from transports.xmpp.occupant import Kin
 from transports.xmpp.room import Room
 from transports.xmpp.roomtalk import said_by_user
 
@@ -152,9 +153,19 @@ class Showing:
 
     def open(self, address: Address) -> Room:
         """A new room that the user is to be in."""
-        room = self.rooms[address] = Room(self.names, self.send, self.send_all)
+        room = self.rooms[address] = Room(self.names, self.send, self.send_all, self._kin(address))
         room.past = self.archive(self.user, address)
         return room
+
+    def _kin(self, room: Address) -> Kin:
+        """How the people of a room are called outside of it."""
+        person, domain = self.bridge.person, self.bridge.domain
+        tail = self.bridge.kin(room)
+        return Kin(
+            lambda nick: jid_of(person(room, nick).name, domain),
+            xml.attr(jid_of(f"x{tail}", domain)[1:]) if tail is not None else None,
+            self.worded,
+        )
 
     def archives(self) -> None:
         """What is to be archived may be another choice now."""
@@ -294,6 +305,11 @@ class Showing:
         if room is not None:
             room.joined(fact)
 
+    def _became(self, fact: Became) -> None:
+        room = self.rooms.get(fact.room)
+        if room is not None:
+            room.became(fact)
+
     def _renamed(self, fact: Renamed) -> None:
         room = self.rooms.get(fact.room)
         if room is not None:
@@ -374,8 +390,9 @@ _FACTS: Final[dict[type, Callable[[Showing, Any], None]]] = {
     Invited: Showing._invited,
     Up: Showing._up,
     Down: Showing._down,
+    Became: Showing._became,
     # as XMPP shows them: with the bridge that first tells them
-    **dict.fromkeys((Became, Interrupted, Corrected, Retracted, Reacted), Showing._nothing),
+    **dict.fromkeys((Interrupted, Corrected, Retracted, Reacted), Showing._nothing),
     **dict.fromkeys((Sent, Typing, Displayed, Delivered, Undelivered), Showing._nothing),
     **dict.fromkeys((Known, Seen, Changed, Forgotten), Showing._of_a_contact),
 }

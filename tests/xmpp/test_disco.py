@@ -92,6 +92,7 @@ def test_a_room_tells_what_clients_look_for() -> None:
         "<feature var='muc_persistent'/>"
         "<feature var='muc_public'/>"
         "<feature var='urn:ietf:params:xml:ns:vcard-4.0'/>"
+        "<feature var='urn:xmpp:hats:0'/>"
         "<feature var='urn:xmpp:occupant-id:0'/>"
         "<feature var='urn:xmpp:ping'/>"
         "<feature var='urn:xmpp:sid:0'/>"

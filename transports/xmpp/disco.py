@@ -66,6 +66,7 @@ FEATURES_BY_COMMAND: Final[Mapping[type, tuple[str, ...]]] = {
         "muc_open",
         "muc_persistent",
         "muc_public",
+        "urn:xmpp:hats:0",
         "urn:xmpp:occupant-id:0",
         "urn:xmpp:sid:0",
     ),

@@ -11,10 +11,11 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from transports.events import NO_RANK, Entered, Joined, Left, Rank, Renamed, RoleSet
+from transports.events import NO_RANK, NOBODY, Became, Entered, Joined, Left, Person, Rank, Renamed, RoleSet
 from transports.xmpp import write
 from transports.xmpp.address import to_resource
 from transports.xmpp.client import Client, Names, named, occupant_id, plain_nick, resource
+from transports.xmpp.occupant import NO_KIN, Kin, here
 from transports.xmpp.roomtalk import RoomTalk
 
 # A whole list of nicks that are themselves as resource, as attribute and as occupant id, one a line.
@@ -33,12 +34,15 @@ _GONE_CODES: Final[dict[str, tuple[str, ...]]] = {
 
 
 class Room(RoomTalk):
-    """`send` takes one finished stanza, `send_all` many."""
+    """`send` takes one finished stanza, `send_all` many. `people` is the bridge's, too: of whom more is known than the nick."""
 
-    __slots__ = ("members", "waiting")
+    __slots__ = ("kin", "members", "waiting")
 
-    def __init__(self, names: Names, send: Callable[[str], None], send_all: Callable[[list[str]], None]) -> None:
+    def __init__(
+        self, names: Names, send: Callable[[str], None], send_all: Callable[[list[str]], None], kin: Kin = NO_KIN
+    ) -> None:
         super().__init__(names, send, send_all)
+        self.kin = kin
         self.members: Mapping[str, Rank] = {}
         self.waiting: dict[str, Client] = {}
 
@@ -56,6 +60,7 @@ class Room(RoomTalk):
 
     def entered(self, fact: Entered) -> None:
         self.inside = True
+        self.people = fact.people
         self.called(fact.nick)
         self.members = fact.members
         self.subject = fact.subject
@@ -76,17 +81,27 @@ class Room(RoomTalk):
 
     def _burst(self, client: Client) -> list[str]:
         """Who is there: the others, then the user."""
-        head, present, own = client.presence, write.present, self.nick
+        own = self.nick
+        codes = ("100", "110") if client.wanted in ("", to_resource(own)) else ("100", "110", "210")
+        stanzas = self._others(client.presence)
+        stanzas.append(client.presence + self._one(own, self.members.get(own, NO_RANK), codes))
+        return stanzas
+
+    def _others(self, head: str) -> list[str]:
+        present, own, people = write.present, self.nick, self.people
         most = present(NO_RANK)
+        if (people.keys() & self.members.keys()) - {own}:
+            kin, find = self.kin, people.get
+            known = [(nick, rank, find(nick)) for nick, rank in self.members.items() if nick != own]
+            return [f"{head}{_unknown(nick, rank) if who is None else here(kin, nick, rank, who)}" for nick, rank, who in known]
         others = [(nick, most if rank is NO_RANK else present(rank)) for nick, rank in self.members.items() if nick != own]
         if _plain_nicks("\n".join(self.members)) is not None:
-            stanzas = [f"{head}{nick}{middle}{nick}'/></presence>" for nick, middle in others]
-        else:
-            stanzas = [f"{head}{resource(nick)}{middle}{occupant_id(nick)}'/></presence>" for nick, middle in others]
-        codes = ("100", "110") if client.wanted in ("", to_resource(own)) else ("100", "110", "210")
-        rank = self.members.get(own, NO_RANK)
-        stanzas.append(f"{head}{resource(own)}{write.occupant(rank, codes, occupant_id(own))}")
-        return stanzas
+            return [f"{head}{nick}{middle}{nick}'/></presence>" for nick, middle in others]
+        return [f"{head}{resource(nick)}{middle}{occupant_id(nick)}'/></presence>" for nick, middle in others]
+
+    def _one(self, nick: str, rank: Rank, codes: tuple[str, ...] = (), who: Person | None = None) -> str:
+        """Somebody who is here, from the resource in `from` to the end."""
+        return here(self.kin, nick, rank, who or self.people.get(nick, NOBODY), codes, nick == self.nick)
 
     def dismiss(self, jid: str, room: str, status: str = "") -> None:
         """A client leaves the room that it joined as `room`. Only this client hears of it."""
@@ -116,8 +131,8 @@ class Room(RoomTalk):
     # What happens inside ------------------------------------------------------------------------------------------
 
     def joined(self, fact: Joined) -> None:
-        name, id = named(fact.nick)
-        tail = f"{name}{write.present(fact.rank)}{id}'/></presence>"
+        nick, rank, who = fact.nick, fact.rank, fact.who
+        tail = _unknown(nick, rank) if who is NOBODY else here(self.kin, nick, rank, who)
         for client in self.clients.values():
             self.send(client.presence + tail)
 
@@ -143,15 +158,25 @@ class Room(RoomTalk):
         own = fact.old == self.nick
         codes = ("303", "110") if own else ("303",)
         old = resource(fact.old) + write.gone(fact.rank, codes, nick=to_resource(fact.new))
-        new = resource(fact.new) + write.occupant(fact.rank, ("110",) if own else (), occupant_id(fact.new))
         if own:
             self.called(fact.new)
+        new = self._one(fact.new, fact.rank, ("110",) if own else ())
         for client in self.clients.values():
             self.send(client.presence + old)
             self.send(client.presence + new)
 
     def role_set(self, fact: RoleSet) -> None:
-        codes = ("110",) if fact.nick == self.nick else ()
-        tail = resource(fact.nick) + write.occupant(fact.rank, codes, occupant_id(fact.nick))
+        tail = self._one(fact.nick, fact.rank, ("110",) if fact.nick == self.nick else ())
         for client in self.clients.values():
             self.send(client.presence + tail)
+
+    def became(self, fact: Became) -> None:
+        tail = self._one(fact.nick, fact.rank, ("110",) if fact.nick == self.nick else (), fact.who)
+        for client in self.clients.values():
+            self.send(client.presence + tail)
+
+
+def _unknown(nick: str, rank: Rank) -> str:
+    """Somebody who is here, of whom no more is known."""
+    name, id = named(nick)
+    return f"{name}{write.present(rank)}{id}'/></presence>"

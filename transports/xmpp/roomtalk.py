@@ -5,13 +5,13 @@ The hot way: one f-string per client and line. Knows no bridge and no socket. XE
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from transports.archive.values import Line
-from transports.events import Said, Subject
+from transports.events import NOBODY, Person, Said, Subject
 from transports.xmpp import markup, write, xml
-from transports.xmpp.client import Client, Names, named, occupant_id, resource, styled
+from transports.xmpp.client import Client, Names, occupant_id, resource, speaker, styled
 from transports.xmpp.meaning import echo
 from transports.xmpp.past import Past, Reader, Readers, history
 from transports.xmpp.read import Message
@@ -35,6 +35,7 @@ class RoomTalk:
         "own_end",
         "own_id",
         "past",
+        "people",
         "readers",
         "send",
         "send_all",
@@ -50,6 +51,7 @@ class RoomTalk:
         self.held: list[Said] = []
         self.held_size = 0
         self.subject = Subject("")
+        self.people: Mapping[str, Person] = {}
         #: The room's archive; None where nothing is archived.
         self.past: Past | None = None
         self.readers: Readers | None = None
@@ -59,7 +61,7 @@ class RoomTalk:
         """The user's nick here; what of it stands in every reflection is made once."""
         self.nick = nick
         self.own = resource(nick)
-        self.own_id = occupant_id(nick)
+        self.own_id = occupant_id(nick, self.people.get(nick, NOBODY))
         self.own_end = f"'/><occupant-id xmlns='urn:xmpp:occupant-id:0' id='{self.own_id}'/></message>"
 
     def subject_set(self, subject: Subject) -> None:
@@ -116,7 +118,7 @@ class RoomTalk:
                 self.held_size -= len(self.held.pop(0).text)
             return
         text = styled(fact)
-        name, occupant = named(fact.nick)
+        name, occupant = speaker(fact.nick, self.people.get(fact.nick))
         id = self.names.stanza()
         content = write.body(text) if len(text) > 5_000 else f"<body>{xml.text(text)}</body>"
         if fact.more is not None:

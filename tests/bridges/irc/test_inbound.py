@@ -15,6 +15,7 @@ from transports.bridges.irc.orders import NICK_LIMIT
 from transports.bridges.irc.read import Buffer, decode
 from transports.bridges.irc.write import BadLine
 from transports.events import (
+    BY_ADDRESS,
     NO_RANK,
     Address,
     Echoed,
@@ -25,6 +26,7 @@ from transports.events import (
     Joined,
     Left,
     Notice,
+    Person,
     Rank,
     Refused,
     Rename,
@@ -170,9 +172,12 @@ def test_a_ping_is_answered_in_one_line_or_not_at_all(scene: Scene, size: int) -
 @pytest.mark.parametrize(
     ("line", "fact"),
     [
-        (":carol!c@h JOIN #c", Joined(ROOM, "carol", NO_RANK)),
-        (":carol!c@h JOIN :#C", Joined(ROOM, "carol", NO_RANK)),
-        (":carol!c@h JOIN #c account :Real Name", Joined(ROOM, "carol", NO_RANK)),
+        (":carol!c@h JOIN #c", Joined(ROOM, "carol", NO_RANK, Person("c@h", id=BY_ADDRESS))),
+        (":carol!c@h JOIN :#C", Joined(ROOM, "carol", NO_RANK, Person("c@h", id=BY_ADDRESS))),
+        (
+            ":carol!c@h JOIN #c acc :Real Name",
+            Joined(ROOM, "carol", NO_RANK, Person("c@h", "acc", name="Real Name", id="=acc")),
+        ),
         (":eve!e@h PART #c", Left(ROOM, ("eve",), "left")),
         (":eve!e@h PART #c :so long", Left(ROOM, ("eve",), "left", "so long")),
         (":eve!e@h QUIT :Quit: bye", Left(ROOM, ("eve",), "quit", "Quit: bye")),

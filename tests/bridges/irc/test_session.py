@@ -9,6 +9,7 @@ from transports.bridges.irc.orders import AWAITING_LIMIT
 from transports.bridges.irc.session import CONFIRM_WITHIN, JOIN_WITHIN
 from transports.errors import LegacyError
 from transports.events import (
+    BY_ADDRESS,
     Address,
     Down,
     Entered,
@@ -16,6 +17,7 @@ from transports.events import (
     Join,
     Leave,
     Left,
+    Person,
     Rank,
     Refused,
     Rename,
@@ -54,6 +56,7 @@ def test_a_room_is_entered_when_its_names_are_complete() -> None:
             "bob": Rank("member", "participant", "v"),
         },
         Subject("Of all things", "eve", 1700000000.0),
+        {ME: Person("~u@host", id=BY_ADDRESS)},
     )
 
 

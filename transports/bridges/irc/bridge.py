@@ -198,6 +198,9 @@ class IrcBridge(LiveBridge):
     def person(self, room: Address, nick: str) -> Address:
         return irc_address.person(nick, irc_address.split(room, self.fixed)[1], self.fixed)
 
+    def kin(self, room: Address) -> str | None:
+        return "" if self.fixed else f"%{irc_address.split(room)[1]}"
+
     def can(self, address: Address) -> frozenset[type]:
         return _CAN.get(address.kind, frozenset())
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from transports.bridges.irc import folk
 from transports.bridges.irc import text as irc_text
 from transports.bridges.irc.channel import Channel
 from transports.bridges.irc.isupport import add_mode, rank, remove_mode
@@ -54,7 +55,8 @@ def plain(text: str) -> str:
 
 
 def gone(net: Network, channel: Channel, nick: str, cause: Cause, reason: str, actor: str = "") -> None:
-    channel.members.pop(nick, None)
+    if channel.members.pop(nick, None) is not None and net.people:
+        folk.gone(net, nick)
     if nick == net.nick:
         channel.present = False
         if channel.parts:  # the answer to our PART is still to come

@@ -1,0 +1,258 @@
+"""Who the people in our channels are: where from, logged in as whom, away, bots; and what the lines say that tell it.
+
+`Network.people` holds those of whom more is known than the nick, for as long as they are in a channel of ours: they go with their
+last one. What a server says is cut to what people can read; CROWD_LIMIT counts who is held here. Pure, like `session`.
+
+IRCv3 extended-join, account-notify, account-tag, away-notify, chghost, setname, userhost-in-names, bot mode, WHOX
+(https://ircv3.net/irc/); RFC 2812 3.6.1 and 5.1 for what is older.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Final
+
+from transports.bridges.irc import write
+from transports.bridges.irc.read import Line, parse_tags, split_source
+from transports.bridges.irc.text import strip_formatting
+from transports.events import BY_ADDRESS, NO_RANK, NOBODY, Became, Person
+
+if TYPE_CHECKING:
+    from transports.bridges.irc.channel import Channel
+    from transports.bridges.irc.session import Network
+
+#: Characters that are kept of `user@host`, an account, an away message, a real name; a longer address or account is none.
+HOST, ACCOUNT, AWAY, NAME = 150, 64, 200, 100
+#: Channels of at most so many members are asked about with WHOX, once, after they were entered.
+ASKED: Final = 200
+#: Seconds between two such questions, which wait until the user's own lines are written.
+ASK_EVERY: Final = 3.0
+#: What our WHOX questions are known by (1 to 3 digits).
+TOKEN: Final = "417"
+_FIELDS: Final = f"%tcuhnfar,{TOKEN}"
+
+_new: Final = tuple.__new__
+
+
+def _known(net: Network, nick: str, but: Channel | None = None) -> bool:
+    """Whether somebody is in a channel of ours; `but`: in another one."""
+    return any(nick in channel.members for channel in net.channels.values() if channel is not but)
+
+
+def _fit(text: str, size: int) -> str:
+    return text if len(text) <= size else ""
+
+
+def _account(net: Network, name: str, nick: str) -> str:
+    """An account as it is kept; `*` and 0 are none. Mostly it is the nick, and then the same text."""
+    if name in ("*", "0", nick):
+        return nick if name == nick else ""
+    return _fit(name, ACCOUNT) if "!" not in name else ""  # an id of an account is never like one of an address
+
+
+def _words(text: str, size: int) -> str:
+    return strip_formatting(text)[:size]
+
+
+# Coming and going -------------------------------------------------------------------------------------------------
+
+
+def came(net: Network, channel: Channel, nick: str, host: str, more: str) -> Person:
+    """Somebody else is in `channel` now, by a JOIN. host: user@host; more: what follows the channel (extended-join)."""
+    who = net.people.get(nick)
+    if more:
+        name, _, real = more.partition(" ")
+        account = _account(net, name, nick)
+        if who is None:
+            who = _met(net, channel, nick, host, account)
+            net.people[nick] = who = who._replace(name=_words(real.removeprefix(":"), NAME))
+        else:
+            who = change(net, nick, host=_fit(host, HOST), account=account)
+    elif who is None:
+        if len(host) > HOST or not host:
+            return NOBODY
+        if len(net.channels) > 1 and _known(net, nick, channel):
+            who = Person(host)
+        else:
+            who = _new(Person, (host, "", None, False, "", BY_ADDRESS))  # half the cost of Person(…), and thousands come at once
+        net.people[nick] = who
+    elif who.host != host:
+        who = change(net, nick, host=_fit(host, HOST))
+    return who
+
+
+def _met(net: Network, channel: Channel, nick: str, host: str, account: str) -> Person:
+    """Somebody we have heard nothing of; who is in another channel was shown there by the nick, and stays it."""
+    host = _fit(host, HOST)
+    id = f"={account}" if account else BY_ADDRESS if host else ""
+    return Person(host, account, id="" if len(net.channels) > 1 and _known(net, nick, channel) else id)
+
+
+def listed(net: Network, channel: Channel, nick: str, host: str) -> None:
+    """userhost-in-names: somebody who was in `channel` before us."""
+    if nick not in net.people and host:
+        net.people[nick] = _met(net, channel, nick, host, "")
+
+
+def gone(net: Network, nick: str) -> None:
+    """Somebody is no longer in a channel."""
+    if nick in net.people and not _known(net, nick):
+        del net.people[nick]
+
+
+def quit(net: Network, nicks: Iterable[str]) -> None:
+    """These are in no channel any more."""
+    drop = net.people.pop
+    for nick in nicks:
+        drop(nick, None)
+
+
+def left(net: Network, channel: Channel) -> None:
+    """We are no longer in a channel; it is not among `net.channels`, or its members are void."""
+    others = [other.members for other in net.channels.values() if other is not channel]
+    for nick in net.people.keys() & channel.members.keys():
+        if not any(nick in members for members in others):
+            del net.people[nick]
+
+
+def renamed(net: Network, old: str, new: str) -> None:
+    """Somebody has another nick; what they are known by stays, unless it was the nick alone."""
+    who = net.people.pop(old, None)
+    if who is not None:
+        net.people[new] = who._replace(id=f"{old}!{who.host}") if who.id == BY_ADDRESS else who
+
+
+def change(net: Network, nick: str, **what: object) -> Person:
+    """Something else is known of a member; told where it shows. Of others nothing is kept."""
+    before = net.people.get(nick)
+    if before is None:
+        if not _known(net, nick):
+            return NOBODY
+        before = NOBODY
+    who = before._replace(**what)  # type: ignore[arg-type]
+    if who == before:
+        return before
+    if who.host != before.host and who.id == BY_ADDRESS:
+        who = who._replace(id=f"{nick}!{before.host}")
+    net.people[nick] = who
+    if who[:4] != before[:4]:
+        for channel in net.channels.values():
+            if channel.entered and nick in channel.members:
+                net.tell(Became(channel.address, nick, channel.members.get(nick, NO_RANK), who))
+    return who
+
+
+# Lines ------------------------------------------------------------------------------------------------------------
+
+
+def _nick(net: Network, line: Line) -> str:
+    """Who a line is from, as its channels call them."""
+    return line.source.partition("!")[0]
+
+
+def _away(net: Network, line: Line, now: float) -> None:
+    """away-notify: `AWAY :text`, or nothing for who is back."""
+    away = _words(line.params[0], AWAY) if line.params and line.params[0] else None
+    change(net, _nick(net, line), away=away)
+
+
+def _account_is(net: Network, line: Line, now: float) -> None:
+    """account-notify: `ACCOUNT name`, `*` for none."""
+    nick = _nick(net, line)
+    change(net, nick, account=_account(net, line.params[0], nick))
+
+
+def _host_is(net: Network, line: Line, now: float) -> None:
+    """chghost: `CHGHOST user host`."""
+    user, host = line.params[:2]
+    nick = _nick(net, line)
+    if net.is_me(nick):
+        net.user, net.host = user, host
+    change(net, nick, host=_fit(f"{user}@{host}", HOST))
+
+
+def _name_is(net: Network, line: Line, now: float) -> None:
+    """setname: `SETNAME :real name`."""
+    change(net, _nick(net, line), name=_words(line.params[0], NAME))
+
+
+def _own_away(net: Network, line: Line, now: float) -> None:
+    """306: we are away; 305: no longer."""
+    change(net, net.nick, away="" if line.command == "306" else None)
+
+
+def tagged(net: Network, tags: str, line: str) -> None:
+    """account-tag and `bot`: what tags tell of who says the line behind them."""
+    if line[:1] != ":" or not net.people:
+        return
+    nick = line[1:].partition(" ")[0].partition("!")[0]
+    who = net.people.get(nick, NOBODY)
+    found = parse_tags(tags[1:])
+    account = _account(net, found.get("account", "*"), nick)
+    bot = who.bot or "bot" in found
+    if (account and account != who.account) or bot != who.bot:
+        change(net, nick, account=account or who.account, bot=bot)
+
+
+# WHOX -------------------------------------------------------------------------------------------------------------
+
+
+def entered(net: Network, channel: Channel) -> None:
+    """The members of a channel are complete: of a small one we ask who they are, when there is time."""
+    if net.isupport.whox and len(channel.members) <= ASKED:
+        due, names = net.unasked or (0.0, ())
+        if channel.name not in names:
+            net.unasked = (due, (*names, channel.name))
+
+
+def ask(net: Network, now: float) -> None:
+    """Once a second: the next question, if nothing of the user's own waits."""
+    if net.unasked is None or now < net.unasked[0] or not net.line.free:
+        return
+    (name, *others) = net.unasked[1] or ("",)
+    net.unasked = (now + ASK_EVERY, tuple(others)) if name else None
+    channel = net.find(name)
+    if channel is not None and channel.entered and len(channel.members) <= 2 * ASKED:
+        net.line.queue("", [write.who(channel.name, _FIELDS)])
+
+
+def _whox(net: Network, line: Line, now: float) -> None:
+    """354: our nick, token, channel, user, host, nick, flags, account, real name. What is not kept fresh is not taken."""
+    _, token, _, user, host, nick, flags, account, real = line.params
+    if token != TOKEN or not _known(net, nick):
+        return
+    who = net.people.get(nick, NOBODY)
+    fresh = net.caps
+    away = who.away
+    if "away-notify" in fresh:
+        away = (who.away or "") if flags[:1] == "G" else None
+    change(
+        net,
+        nick,
+        host=_fit(f"{user}@{host}", HOST),
+        account=_account(net, account, nick) if "account-notify" in fresh else who.account,
+        away=away,
+        bot=who.bot or (net.isupport.bot != "" and net.isupport.bot in flags[1:]),
+        name=_words(real, NAME),
+    )
+
+
+def _quiet(net: Network, line: Line, now: float) -> None:
+    """The end of what we have asked."""
+
+
+def own_host(net: Network, source: str) -> None:
+    """Our own JOIN shows us as others see us."""
+    _, net.user, net.host = split_source(source)
+
+
+HANDLERS: Final[dict[str, Callable[[Network, Line, float], None]]] = {
+    "AWAY": _away,
+    "ACCOUNT": _account_is,
+    "CHGHOST": _host_is,
+    "SETNAME": _name_is,
+    "305": _own_away,
+    "306": _own_away,
+    "315": _quiet,
+    "354": _whox,
+}
