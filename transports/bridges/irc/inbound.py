@@ -12,9 +12,8 @@ from functools import lru_cache
 from typing import Final
 
 from transports.bridges.irc import address as irc_address
-from transports.bridges.irc import folk
+from transports.bridges.irc import ctcp, folk, formatting, notices, regain, tagged, write
 from transports.bridges.irc import text as irc_text
-from transports.bridges.irc import write
 from transports.bridges.irc.channel import Channel
 from transports.bridges.irc.crowd import (
     CONTROL,
@@ -27,17 +26,21 @@ from transports.bridges.irc.crowd import (
     trailing,
 )
 from transports.bridges.irc.isupport import names_entry, rank
+from transports.bridges.irc.listing import keep
 from transports.bridges.irc.read import parse, server_time, split_source
 from transports.bridges.irc.replies import HANDLERS, other
-from transports.bridges.irc.session import ANSWER_EVERY, Network
+from transports.bridges.irc.session import Network
 from transports.events import (
     NO_RANK,
+    Address,
     Cause,
     Joined,
     Left,
+    More,
     Notice,
     Renamed,
     Said,
+    Sent,
     Style,
 )
 
@@ -49,22 +52,23 @@ UNASKED: Final = 50
 # possessive: a name that does not fit is found out at once, not after all ways to divide it
 _plain_names: Final = re.compile(r"(?:[A-Za-z0-9_\[\]{}|\\`-]{1,128}+(?: |\Z))*+").fullmatch
 _SPLIT_QUIT: Final = re.compile(r"[A-Za-z0-9.*-]+\.[A-Za-z0-9*-]+ [A-Za-z0-9.*-]+\.[A-Za-z0-9*-]+")
-#: What the flow knows our answers to CTCP requests by, whoever asked; no target is called so.
-CTCP: Final = " ctcp"
-VERSION: Final = "Transports (XMPP gateway)"
 
 
 def feed(net: Network, line: str, now: float) -> None:
     """One line from the server, without its line ending. ValueError or IndexError: it is malformed and was not taken."""
     when: float | None = None
-    tagged = ""
+    tags = whole = ""
     if line[:1] == "@":
-        tagged = line
+        whole = line
         tags, _, line = line.partition(" ")
         line = line.lstrip(" ")
         at = tags.find("time=") + 5
         if tags[at : at + 16] not in net.fresh:
-            when = _late(net, server_time(parse(tagged).tags), now)
+            when = _late(net, server_time(parse(whole).tags), now)
+        if (net.batches is not None or net.echoes is not None or net.asks is not None) and tagged.concerned(net, tags):
+            settle(net)
+            if tagged.routed(net, tags, line, now, _message):
+                return
         if "account=" in tags or ";bot" in tags or tags[:4] == "@bot":
             folk.tagged(net, tags, line)
     if line[:1] == ":":
@@ -74,10 +78,13 @@ def feed(net: Network, line: str, now: float) -> None:
         if net.quits and hot is not _quit:
             settle(net)
         if hot is not None and rest[:1] != " ":
-            hot(net, source[1:], rest, when)
+            hot(net, source[1:], rest, when, tags)
             return
     settle(net)
-    parsed = parse(tagged or line)
+    parsed = parse(whole or line)
+    if parsed.command == "BATCH":
+        tagged.batch(net, parsed, now, _message)
+        return
     if net.asks is not None and net.asks.take(parsed, net.isupport.fold):
         return
     handler = HANDLERS.get(parsed.command)
@@ -87,48 +94,94 @@ def feed(net: Network, line: str, now: float) -> None:
         other(net, parsed)
 
 
+def tick(net: Network, now: float) -> None:
+    """Once a second: what was to come in time and did not."""
+    if net.batches is not None or net.activities is not None:
+        tagged.tick(net, now, _message)
+
+
 def _late(net: Network, sent: float | None, now: float) -> float | None:
     """The server's time of a line, where it is worth showing: playback of a bouncer, not a second's delay."""
     return sent if sent is not None and net.epoch + now - sent > LATE else None
 
 
-def _privmsg(net: Network, source: str, rest: str, when: float | None) -> None:
+def _privmsg(net: Network, source: str, rest: str, when: float | None, tags: str) -> None:
     target, _, text = rest.partition(" ")
-    _message(net, source, target, trailing(text), when, "say")
+    key, more = tagged.marks(tags) if tags else tagged.NOTHING
+    _message(net, source, target, trailing(text), when, "say", key, more)
 
 
-def _notice(net: Network, source: str, rest: str, when: float | None) -> None:
+def _notice(net: Network, source: str, rest: str, when: float | None, tags: str) -> None:
     target, _, text = rest.partition(" ")
-    _message(net, source, target, trailing(text), when, "notice")
+    key, more = tagged.marks(tags) if tags else tagged.NOTHING
+    _message(net, source, target, trailing(text), when, "notice", key, more)
 
 
-def _message(net: Network, source: str, target: str, text: str, when: float | None, style: Style) -> None:
+def _message(
+    net: Network,
+    source: str,
+    target: str,
+    text: str,
+    when: float | None,
+    style: Style,
+    key: str = "",
+    more: More | None = None,
+) -> None:
+    words = text
     if CONTROL.search(text) is not None:
         request = irc_text.ctcp(text)
         if request is not None:
             if request[0] != "ACTION" or style == "notice":
-                _ctcp(net, source, request, style)
+                ctcp.heard(net, source, request, style)
                 return
             text, style = request[1], "act"
-        text = irc_text.strip_formatting(text)
+        text, more = formatting.told(text, more, net.manners.marks)
     channel = net.by_name.get(target)
     if channel is None:
         if "!" not in source and style == "notice" and not net.isupport.is_channel(target):
             net.tell(Notice(irc_address.server(net.server, net.fixed), text))
             return
-        bare = net.isupport.strip_status(target)[1]
-        if not net.isupport.is_channel(bare):
+        status, bare = net.isupport.strip_status(target)
+        about = notices.channel_of(net, text) if style == "notice" and text[:1] == "[" else None
+        if about is None and not net.isupport.is_channel(bare):
             nick = nick_of(source)
-            if nick != net.nick:
-                net.tell(Said(irc_address.person(nick, net.server, net.fixed), nick, text, style, when))
+            if nick == net.nick:
+                said = f"/me {text}" if style == "act" else text
+                _elsewhere(net, target, words, Sent(_person(net, target), said, when, key, more))
+                return
+            person, style = _person(net, nick), notices.private(source, style)
+            if net.activities is not None:
+                net.activities.spoke(person, nick)
+            net.tell(Said(person, nick, text, style, when, key, more))
             return
-        channel = net.find(bare)
+        channel = about or net.find(bare)
         if channel is None:
             return
-    net.tell(Said(channel.address, nick_of(source), text, style, when))
+        if status:
+            text, more = notices.to_some(status, text, more)
+    nick = nick_of(source)
+    if nick == net.nick:
+        _elsewhere(net, target, words, Said(channel.address, nick, text, style, when, key, more))
+        return
+    if net.activities is not None:
+        net.activities.spoke(channel.address, nick)
+    net.tell(Said(channel.address, nick, text, style, when, key, more))
 
 
-def _join(net: Network, source: str, rest: str, when: float | None) -> None:
+def _elsewhere(net: Network, target: str, words: str, fact: Said | Sent) -> None:
+    """Our nick said something: the echo of what we sent, or the user somewhere else. Nobody needs to be told of a soliloquy."""
+    late = fact.when is not None
+    if not late and net.echoes is not None and net.echoes.heard(net.isupport.fold(target), words, fact.key):
+        return
+    if isinstance(fact, Said) or not net.is_me(target):
+        net.tell(fact)
+
+
+def _person(net: Network, nick: str) -> Address:
+    return irc_address.person(nick, net.server, net.fixed)
+
+
+def _join(net: Network, source: str, rest: str, when: float | None, tags: str) -> None:
     """`#chan`, or `#chan account :real name` (extended-join)."""
     name, _, more = rest.partition(" ")
     if name[:1] == ":":
@@ -163,7 +216,7 @@ def _join(net: Network, source: str, rest: str, when: float | None) -> None:
             net.tell(Joined(channel.address, nick, NO_RANK, who))
 
 
-def _names(net: Network, source: str, rest: str, when: float | None) -> None:
+def _names(net: Network, source: str, rest: str, when: float | None, tags: str) -> None:
     """353: `me = #chan :@op +voice plain`, also with all marks (multi-prefix) or with user and host."""
     head, _, names = rest.partition(" :")
     channel = net.find(head.split(" ")[-1])
@@ -187,7 +240,7 @@ def _names(net: Network, source: str, rest: str, when: float | None) -> None:
                     folk.listed(net, channel, nick, host)
 
 
-def _part(net: Network, source: str, rest: str, when: float | None) -> None:
+def _part(net: Network, source: str, rest: str, when: float | None, tags: str) -> None:
     name, _, reason = rest.partition(" ")
     channel = net.find(name.removeprefix(":"))
     nick = nick_of(source)
@@ -201,7 +254,7 @@ def _part(net: Network, source: str, rest: str, when: float | None) -> None:
         gone(net, channel, nick, "left", plain(trailing(reason)))
 
 
-def _quit(net: Network, source: str, rest: str, when: float | None) -> None:
+def _quit(net: Network, source: str, rest: str, when: float | None, tags: str) -> None:
     nick = nick_of(source)
     why = _quit_cause(trailing(rest))
     if why != net.quit_as:
@@ -220,6 +273,8 @@ def settle(net: Network) -> None:
     cause, reason = net.quit_as
     if net.people:
         folk.quit(net, quits)
+    if net.regain:
+        regain.free(net, quits)
     for channel in net.channels.values():
         drop = channel.members.pop
         gone = [nick for nick in quits if drop(nick, None) is not None]
@@ -236,13 +291,21 @@ def _quit_cause(reason: str) -> tuple[Cause, str]:
     return ("split" if _SPLIT_QUIT.fullmatch(reason) is not None else "quit"), reason
 
 
-def _nick(net: Network, source: str, rest: str, when: float | None) -> None:
+def _listed(net: Network, source: str, rest: str, when: float | None, tags: str) -> None:
+    """322: a channel of a LIST; 50,000 of them come at once, and are read by who has asked. What comes late is dropped."""
+    if net.listing is not None:
+        keep(net.listing, rest)
+
+
+def _nick(net: Network, source: str, rest: str, when: float | None, tags: str) -> None:
     old, new = nick_of(source), trailing(rest)
     if not new or too_long(new):
         raise ValueError("nick too long or empty")
     if net.is_me(old):
         old = net.nick
         net.renamed(new)
+    elif net.regain:
+        regain.free(net, (old,))
     if net.people:
         folk.renamed(net, old, new)
     for channel in net.channels.values():
@@ -253,7 +316,7 @@ def _nick(net: Network, source: str, rest: str, when: float | None) -> None:
                 net.tell(Renamed(channel.address, old, new, held))
 
 
-_HOT: Final[dict[str, Callable[[Network, str, str, float | None], None]]] = {
+_HOT: Final[dict[str, Callable[[Network, str, str, float | None, str], None]]] = {
     "PRIVMSG": _privmsg,
     "NOTICE": _notice,
     "JOIN": _join,
@@ -261,16 +324,5 @@ _HOT: Final[dict[str, Callable[[Network, str, str, float | None], None]]] = {
     "QUIT": _quit,
     "NICK": _nick,
     "353": _names,
+    "322": _listed,
 }
-
-
-def _ctcp(net: Network, source: str, request: tuple[str, str], style: Style) -> None:
-    """CTCP requests get the answers that tell nothing of the user (T24); replies and all others are dropped."""
-    if style == "notice" or "!" not in source:
-        return
-    nick = nick_of(source)
-    answers = {"VERSION": VERSION, "PING": request[1][:60]}
-    answer = answers.get(request[0])
-    if answer is not None and nick != net.nick and not net.mute and net.line.free:
-        net.mute = ANSWER_EVERY
-        net.line.queue(CTCP, [write.notice(nick, f"\x01{request[0]} {answer}\x01")])

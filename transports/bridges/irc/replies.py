@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from transports.bridges.irc import address as irc_address
-from transports.bridges.irc import folk, write
+from transports.bridges.irc import folk, regain, standard, tagged, write
 from transports.bridges.irc.caps import MAX_TOKEN
 from transports.bridges.irc.crowd import (
     KICKBAN,
@@ -69,6 +69,7 @@ def _isupport(net: Network, line: Line, now: float) -> None:
         params = [token for token in params if token.lstrip("-").partition("=")[0].upper() not in SETTLED]
     fold = net.isupport.fold
     net.isupport.update(params)
+    net.settle_abilities()
     if net.isupport.fold is not fold:
         net.channels = {net.isupport.fold(channel.name): channel for channel in net.channels.values()}
 
@@ -193,6 +194,8 @@ def _quiet(net: Network, line: Line, now: float) -> None:
 def other(net: Network, line: Line) -> None:
     """Errors go to what they are about; what we do not know is shown to the user, not dropped."""
     if not line.command.isdecimal():
+        if standard.refused(net, line):
+            return
         if line.command in ("FAIL", "WARN", "NOTE", "WALLOPS"):
             net.tell(Notice(irc_address.server(net.server, net.fixed), plain(" ".join(line.params))))
         return
@@ -216,6 +219,8 @@ def _error_numeric(net: Network, line: Line) -> bool:
         if not channel.parts:  # else it is about a stay that the user has given up
             net.refuse(channel, error_for(line.command, line.params, JOIN_ERRORS))
         return True
+    if net.regain and not net.renames and line.command in NICK_ERRORS:
+        return True  # somebody was faster
     if net.renames and line.command in NICK_ERRORS:
         net.tell(Failed(net.renames.pop(0), error_for(line.command, line.params, NICK_ERRORS)))
         return True
@@ -237,7 +242,7 @@ def _target_of_first(net: Network) -> str:
 
 _CHATTER: Final = (
     "001 002 003 004 042 221 250 251 252 253 254 255 265 266 324 328 329 331 341 372 375 "
-    "AUTHENTICATE BATCH ACK TAGMSG"
+    "AUTHENTICATE ACK MARKREAD"
 )
 
 
@@ -259,7 +264,12 @@ HANDLERS: Final[dict[str, Callable[[Network, Line, float], None]]] = {
     "INVITE": _invite,
     "301": _away,
     "396": _host_is,
+    "TAGMSG": tagged.tagmsg,
+    "REDACT": tagged.redact,
     "470": _forwarded,
+    "731": regain.offline,
+    "730": regain.online,
+    "734": regain.online,
     **dict.fromkeys(_CHATTER.split(), _quiet),
     **folk.HANDLERS,
 }

@@ -9,15 +9,19 @@ RFC 2812, and https://modern.ircdocs.horse for what servers do today.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final, Protocol
 
 from transports.bridges.irc import address as irc_address
-from transports.bridges.irc import folk
+from transports.bridges.irc import folk, regain, write
 from transports.bridges.irc import text as irc_text
-from transports.bridges.irc import write
+from transports.bridges.irc.abilities import NO_ABILITIES, Abilities, abilities
+from transports.bridges.irc.activity import Activities
 from transports.bridges.irc.asks import Answered, Asks, Question
+from transports.bridges.irc.batches import Batches
 from transports.bridges.irc.channel import Channel
+from transports.bridges.irc.echoes import Echoes, Spoken
+from transports.bridges.irc.formatting import USUAL
 from transports.bridges.irc.isupport import ISupport
 from transports.bridges.irc.negotiation import Negotiation
 from transports.bridges.irc.orders import ORDERS, join, part, send_joins
@@ -31,6 +35,7 @@ from transports.events import (
     Echoed,
     Fact,
     Failed,
+    Interrupted,
     Join,
     Left,
     Person,
@@ -51,8 +56,6 @@ LONGEST_PREFIX: Final = 200
 CROWD_LIMIT: Final = 200_000
 #: Seconds a server has to answer a JOIN.
 JOIN_WITHIN: Final = 60.0
-#: Seconds between two answers to CTCP requests, whoever asks, so that nobody can use up the user's own turns.
-ANSWER_EVERY: Final = 10
 
 
 class Line(Protocol):
@@ -62,20 +65,36 @@ class Line(Protocol):
         """Write at once, past the flood control."""
         ...
 
-    def queue(self, key: str, lines: list[str], of: Say | SetSubject | None = None) -> bool:
+    def queue(self, key: str, lines: list[str], of: Spoken | SetSubject | None = None) -> bool:
         """Write the lines of one command when the flood control lets it; False when the queue is full.
 
         `Network.written` is called with `of` when the last of them is on the socket.
         """
         ...
 
-    def unqueue(self, key: str) -> list[Say | SetSubject]:
+    def unqueue(self, key: str) -> list[Spoken | SetSubject]:
         """Forget what waits for a target."""
+        ...
+
+    def defer(self, send: Callable[[], None]) -> float:
+        """Have a JOIN sent when it is its turn among all who come to this network; seconds until then."""
         ...
 
     @property
     def free(self) -> bool:
         """Nothing waits for the flood control."""
+        ...
+
+
+class Pastes(Protocol):
+    """What becomes of texts that are too long for a chat, and of what is said behind them (`pastes`)."""
+
+    def holds(self, target: str, command: Say) -> bool:
+        """Whether a message waits for one before it."""
+        ...
+
+    def takes(self, target: str, command: Say, lines: int) -> bool:
+        """Whether a text of so many lines is not to be sent as it is."""
         ...
 
 
@@ -85,43 +104,64 @@ class Network:
     server   its name as users write it, e.g. `irc.libera.chat`
     tell     takes the facts
     epoch    seconds since the epoch when the clock that is handed in was 0
-    mute     seconds until a CTCP request may be answered again
+    mute     seconds until a CTCP request may be answered again; dcc: somebody has been told that there is no DCC
+    inquired when the user's last questions to programs were asked
+    manners  what the user wants of formatting
     fresh    the minutes ("2026-11-21T00:29") of server-time that are now, so that live lines are known at a glance
     line     takes the lines
     caps     the IRCv3 capabilities that are on; `negotiation` has their values and goes on while we are connected
+    abilities   what follows from them for messages
+    activities  who is typing; batches: those that are open; echoes: what we sent and is to come back; felt: reactions, by
+                place, message and nick; each None while there is nothing of it
     asks     open questions; None while there are none
+    pastes   what becomes of long texts; None: they are sent
+    regain   the nick that we want back (`regain`); '' while we have the one we want
+    stay     the connection is wanted without a channel, too
     people   what is known of those in our channels, by nick (`folk`)
+    listing  what LIST tells, while somebody has asked for it (`listing`)
     unasked  when the next channel may be asked about, and which are still to be; None for none
     """
 
     __slots__ = (
+        "_caps",
+        "abilities",
+        "activities",
         "asks",
         "awaiting",
         "away",
+        "batches",
         "by_name",
-        "caps",
         "channels",
         "covered",
+        "dcc",
+        "echoes",
         "epoch",
+        "felt",
         "fence",
         "fences",
         "fixed",
         "fresh",
         "host",
+        "inquired",
         "isupport",
         "joins",
         "last_error",
         "line",
+        "listing",
+        "manners",
         "mute",
         "negotiation",
         "nick",
+        "pastes",
         "people",
         "quit_as",
         "quits",
         "ready",
+        "regain",
         "renames",
         "server",
         "spoiled",
+        "stay",
         "tell",
         "unasked",
         "unsure",
@@ -138,6 +178,8 @@ class Network:
         self.user = ""
         self.host = ""
         self.ready = False
+        self.regain = ""
+        self.stay = False
         self.channels: dict[str, Channel] = {}
         self.by_name: dict[str, Channel] = {}
         self.joins: dict[Address, tuple[Join, float]] = {}
@@ -146,20 +188,43 @@ class Network:
         self.fresh: tuple[str, ...] = ()
         self.quits: list[str] = []
         self.quit_as: tuple[Cause, str] = ("quit", "")
-        self.awaiting: deque[tuple[Say, float]] = deque()
+        self.awaiting: deque[tuple[Spoken, float]] = deque()
         self.covered = 0
         self.spoiled: dict[str, int] = {}
         self.unsure: list[tuple[Rename | SetSubject, float]] = []
         self.mute = 0
+        self.dcc = False
+        self.inquired: tuple[float, ...] = ()
+        self.manners = USUAL
         self.fence = ""
         self.fences = 0
         self.away: dict[str, str] = {}
         self.last_error = ""
-        self.caps: frozenset[str] = _NO_CAPS
+        self._caps: frozenset[str] = _NO_CAPS
+        self.abilities: Abilities = NO_ABILITIES
+        self.activities: Activities | None = None
+        self.batches: Batches | None = None
+        self.echoes: Echoes | None = None
+        self.pastes: Pastes | None = None
+        self.felt: dict[tuple[str, str, str], tuple[str, ...]] | None = None
         self.negotiation: Negotiation | None = None
         self.asks: Asks | None = None
+        self.listing: list[str] | None = None
         self.people: dict[str, Person] = {}
         self.unasked: tuple[float, tuple[str, ...]] | None = None
+
+    @property
+    def caps(self) -> frozenset[str]:
+        return self._caps
+
+    @caps.setter
+    def caps(self, caps: frozenset[str]) -> None:
+        self._caps = caps
+        self.settle_abilities()
+
+    def settle_abilities(self) -> None:
+        """Capabilities or CLIENTTAGDENY are others now."""
+        self.abilities = abilities(self._caps, self.isupport.clienttagdeny)
 
     def do(self, command: Command, now: float) -> None:
         """Carry out a command of the user; everything it leads to comes back as facts."""
@@ -174,9 +239,18 @@ class Network:
         if self.asks is None:
             self.asks = Asks()
         self.asks.add(question, self.isupport.fold, now, answered)
-        if not self.line.queue("", [question.line]):
+        fence = [write.ping(question.fence)] if question.fence else []
+        line = question.line
+        if self.abilities.labels and line[:1] != "@" and not fence:
+            line = f"@label={self.asks.label(answered)} {line}"
+        if not self.line.queue("", [line, *fence]):
             self.asks.drop(answered)
             raise LegacyError("resource-constraint", say("irc.full"), retry_after=60)
+
+    def token(self) -> str:
+        """A new one for a PING behind a question, none of a fence's."""
+        self.fences += 1
+        return f"q{self.fences}"
 
     # The connection's life ----------------------------------------------------------------------------------------
 
@@ -199,29 +273,36 @@ class Network:
                 sound.append((command, now))
             else:
                 join(self, command, now)
-        send_joins(self, sound)
+        send_joins(self, sound, paced=True)
 
-    def refuse_all(self, error: LegacyError) -> None:
-        """Nobody who waits to get in gets in (connection, TLS, nick or SASL failed)."""
-        for room in list(self.joins):
+    def refuse_all(self, error: LegacyError, kept: Collection[Address] = ()) -> None:
+        """Nobody who waits to get in gets in (connection, TLS, nick or SASL failed), but for `kept`, where nothing is told."""
+        for room in [room for room in self.joins if room not in kept]:
             channel = next((c for c in self.channels.values() if c.address == room), None)
             if channel is not None:
                 self.remove(channel)
             self.joins.pop(room, None)
             self.tell(Refused(room, error))
 
-    def lost(self, error: LegacyError) -> None:
-        """The connection is gone; every room, every waiting client and every unconfirmed message hears of it."""
+    def lost(self, error: LegacyError, kept: Collection[Address] = ()) -> None:
+        """The connection is gone; every room, every waiting client and every unconfirmed message hears of it.
+
+        kept: the rooms that the user stays in, because the connection is to come back
+        """
         was_up, self.ready = self.ready, False
-        self.refuse_all(error)
+        self.refuse_all(error, kept)
         self.abandon(error)
         for channel in list(self.channels.values()):
             self.remove(channel)
-            if channel.entered:
+            if channel.address in kept:
+                if channel.entered:
+                    self.tell(Interrupted(channel.address, error))
+            elif channel.entered:
                 self.tell(Left(channel.address, [self.nick], "lost", error.text))
             else:
                 self.tell(Refused(channel.address, error))
-        self.tell(Down(irc_address.server(self.server, self.fixed), error if was_up else None))
+        if not kept:
+            self.tell(Down(irc_address.server(self.server, self.fixed), error if was_up or self.stay else None))
 
     def seen(self) -> frozenset[str]:
         """The nicks of all who are in channels of ours, folded."""
@@ -239,7 +320,10 @@ class Network:
         """The connection ends: what the server has not confirmed may not have arrived."""
         unsent = LegacyError(error.condition, say("irc.unsure", why=error.text), type="wait", certain=False)
         topics = [topic for channel in self.channels.values() for topic in channel.topics]
-        lost: list[Say | SetSubject | Rename] = [*(said for said, _ in self.awaiting), *topics, *self.renames]
+        lost: list[Spoken | SetSubject | Rename] = [*(said for said, _ in self.awaiting), *topics, *self.renames]
+        if self.echoes is not None:
+            lost += self.echoes.drain()
+        self.batches = self.activities = None
         for command in lost:
             self.tell(Failed(command, unsent))
         self.awaiting.clear()
@@ -258,8 +342,8 @@ class Network:
     @property
     def idle(self) -> bool:
         """No channel is left and none is wanted: the connection has no purpose any more."""
-        wanted = any(channel.asked for channel in self.channels.values())
-        return not wanted and not self.joins and not self.awaiting and not self.renames
+        wanted = self.stay or any(channel.asked for channel in self.channels.values())
+        return not wanted and not self.joins and not self.awaiting and not self.echoes and not self.renames
 
     @property
     def crowd(self) -> int:
@@ -273,12 +357,12 @@ class Network:
 
     # Confirmation -------------------------------------------------------------------------------------------------
 
-    def written(self, command: Say | SetSubject, now: float) -> None:
+    def written(self, command: Spoken | SetSubject, now: float) -> None:
         """The last line of `command` is on the socket."""
-        if isinstance(command, Say):
-            self.awaiting.append((command, now))
-        else:
+        if isinstance(command, SetSubject):
             self.unsure.append((command, now))
+        elif self.echoes is None or not self.echoes.written(command, now):
+            self.awaiting.append((command, now))
 
     def fence_line(self) -> str | None:
         """The PING that confirms what was written so far; None while another is on its way or nothing waits."""
@@ -298,7 +382,9 @@ class Network:
         take = self.awaiting.popleft
         taken = [take()[0] for _ in range(self.covered)]
         self.covered = 0
-        if taken:
+        if taken and self.echoes is not None:
+            self.tell(Echoed(taken, [self.echoes.key(command) for command in taken]))
+        elif taken:
             self.tell(Echoed(taken))
 
     def unsay(self, target: str, error: LegacyError) -> bool:
@@ -307,23 +393,36 @@ class Network:
         if self.spoiled.get(folded, 0):  # another line of a message that has failed already
             self.spoiled[folded] -= 1
             return True
-        for index, (sent, _) in enumerate(self.awaiting):
+        for sent, _ in self.awaiting:
             name = sent.nick or irc_address.split(sent.to, self.fixed)[0]
             if self.isupport.fold(name) == folded:
-                del self.awaiting[index]
-                if index < self.covered:
-                    self.covered -= 1
-                self.spoiled[folded] = len(irc_text.utterances(sent.text, name, self.prefix)) - 1
+                self.unawait(sent)
+                if isinstance(sent, Say):
+                    self.spoiled[folded] = len(irc_text.utterances(sent.text, name, self.prefix)) - 1
                 self.tell(Failed(sent, error))
                 return True
         return False
 
+    def unawait(self, command: Spoken) -> None:
+        """The fence confirms one less."""
+        for index, (sent, _) in enumerate(self.awaiting):
+            if sent is command:
+                del self.awaiting[index]
+                if index < self.covered:
+                    self.covered -= 1
+                break
+        if self.echoes is not None:
+            self.echoes.forget(command)
+
     def tick(self, now: float) -> None:
         """Once a second: give up on messages and joins that were never answered."""
         while self.awaiting and now - self.awaiting[0][1] > CONFIRM_WITHIN:
-            lost, _ = self.awaiting.popleft()
-            self.covered = max(0, self.covered - 1)
-            self.tell(Failed(lost, LegacyError("remote-server-timeout", say("irc.unconfirmed"), certain=False)))
+            lost, _ = self.awaiting[0]
+            self.unawait(lost)
+            self._unconfirmed(lost)
+        if self.echoes is not None:
+            for lost in self.echoes.overdue(now - CONFIRM_WITHIN):
+                self._unconfirmed(lost)
         if not self.awaiting:
             self.fence = ""
         while self.unsure and now - self.unsure[0][1] > CONFIRM_WITHIN:
@@ -343,6 +442,9 @@ class Network:
                         self.tell(Refused(room, error))
                     elif channel is not None:
                         self.refuse(channel, error)
+
+    def _unconfirmed(self, command: Spoken) -> None:
+        self.tell(Failed(command, LegacyError("remote-server-timeout", say("irc.unconfirmed"), certain=False)))
 
     def _give_up(self, command: Rename | SetSubject) -> None:
         """Servers say nothing of a nick or subject that is what it was; any other nick that is not answered has failed."""
@@ -407,14 +509,20 @@ class Network:
         """The server calls us `new` now: the answer to what was asked, if it is that name or as much of it as fits."""
         self.nick = new
         fold = self.isupport.fold
+        if self.regain and fold(self.regain) == fold(new):
+            regain.done(self)
         for rename in self.renames:
             if fold(rename.nick).startswith(fold(new)):
                 self.renames.remove(rename)
                 self.tell(Echoed((rename,)))
                 return
 
-    def fail(self, command: Say | SetSubject, error: LegacyError) -> None:
-        if isinstance(command, SetSubject):
+    def fail(self, command: Spoken | SetSubject, error: LegacyError) -> None:
+        """A command that is not sent after all."""
+        if not isinstance(command, SetSubject):
+            if self.echoes is not None:
+                self.echoes.forget(command)
+        else:
             channel = self.find(irc_address.split(command.room, self.fixed)[0])
             if channel is not None and command in channel.topics:
                 channel.topics.remove(command)
