@@ -21,6 +21,7 @@ FLOORS = {
     1: "ports describe files.media archive.values "
     "xmpp.address xmpp.xml xmpp.read xmpp.write xmpp.client xmpp.occupant xmpp.roomtalk xmpp.room xmpp.vcard xmpp.disco xmpp.fence "
     "xmpp.dates xmpp.past xmpp.mam "
+    "xmpp.comeback bridges.irc.history bridges.irc.regain bridges.irc.retry "
     "xmpp.administer xmpp.channelsearch xmpp.inviting xmpp.rsm "
     "xmpp.sharing xmpp.markup xmpp.forms xmpp.prose xmpp.meaning xmpp.semantics xmpp.chat "
     "bridges.*.address bridges.*.read bridges.*.write bridges.*.text bridges.*.session "
@@ -34,6 +35,7 @@ FLOORS = {
     "bridges.irc.pseudonyms",
     # asyncio, SQL, files
     2: "archive.archives archive.place archive.purging archive.reading archive.table "
+    "readmit roll "
     "gateway gateway_seams showing visitor post mailbox mailbox_in mailbox_out mailbox_seams "
     "tasks asking accounts contacts options store.* "
     "bridges.irc.settings "
@@ -46,6 +48,7 @@ FLOORS = {
     "xmpp.archiving xmpp.moderating bridges.irc.rooms bridges.irc.directory bridges.irc.roomcommands "
     "files.reach files.fetching files.putting files.exchange "
     "bridges.irc.command bridges.irc.configure bridges.irc.networks bridges.irc.acting bridges.irc.operators "
+    "bridges.irc.bouncer "
     "bridges.*.wire bridges.*.bridge bridges.irc.people bridges.irc.inquiries bridges.irc.dial bridges.irc.socks bridges.irc.identd",
     4: "app cli shell.* __main__ web",  # may import all
 }

@@ -104,6 +104,10 @@ class Call(Protocol):
         """Say how far it is; long work does now and then."""
         ...
 
+    def session(self) -> object:
+        """On a live bridge the user's ports.Session, opened now if need be."""
+        ...
+
 
 EVERYWHERE: Final[frozenset[Kind]] = frozenset(("service", "server", "room", "person", "group"))
 AT_GATEWAY: Final[frozenset[Kind]] = frozenset(("service",))

@@ -123,6 +123,9 @@ class Running:
         if not self.gone:
             self.told(text)
 
+    def session(self) -> object:
+        return self.desk.wing.visitor(self.by).session
+
     async def _ask(self, form: Form, wrong: Mapping[str, str], confirm: bool) -> Answers:
         if self.gone:
             raise asyncio.CancelledError

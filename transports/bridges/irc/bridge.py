@@ -6,23 +6,32 @@ Holds the users' sessions and the links of each; the protocol itself is in `sess
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import hmac
 import logging
-import ssl
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
-from functools import lru_cache, partial
+from functools import partial
 from typing import Final, cast
 from weakref import WeakValueDictionary
 
 from irc.client_aio import AioReactor
 
 from transports.bridges.irc import address as irc_address
-from transports.bridges.irc.people import People
+from transports.bridges.irc.bouncer import Bouncer
+from transports.bridges.irc.certificates import Certificates
+from transports.bridges.irc.chosen import settings_for
+from transports.bridges.irc.dial import Dialer
+from transports.bridges.irc.directory import Directory, Shelf
+from transports.bridges.irc.formatting import FORMATTING, FORMATTING_OUT, PLAIN, Manners
+from transports.bridges.irc.identd import Identd
+from transports.bridges.irc.ignoring import Ignored
+from transports.bridges.irc.inquiries import Inquiries
+from transports.bridges.irc.keeping import KeptCertificates, KeptPolicies
+from transports.bridges.irc.people import description
+from transports.bridges.irc.pseudonyms import Pseudonyms
 from transports.bridges.irc.settings import Set
+from transports.bridges.irc.sts import Policies
 from transports.bridges.irc.wire import Link
 from transports.config import Irc, NetworkSettings
 from transports.describe import Description, Status
@@ -32,12 +41,14 @@ from transports.events import (
     Command,
     Correct,
     Failed,
+    Invite,
     Join,
     Leave,
     React,
     Read,
     Refused,
     Rename,
+    RequestVoice,
     Retract,
     Say,
     SetAway,
@@ -46,7 +57,6 @@ from transports.events import (
 )
 from transports.options import Options as Unkept
 from transports.ports import Accounts, Identity, LiveBridge, Options, Outlet, Services
-from transports.resolve import Resolver
 from transports.words import say
 
 log = logging.getLogger(__name__)
@@ -58,7 +68,7 @@ MAX_TEXT: Final = 8_000
 GATES: Final = 1_000
 
 _CAN: Final[dict[str, frozenset[type]]] = {
-    "room": frozenset({Join, Leave, Rename, Say, SetSubject}),
+    "room": frozenset({Invite, Join, Leave, Rename, RequestVoice, Say, SetSubject}),
     "person": frozenset({Say}),
 }
 
@@ -97,16 +107,24 @@ class Gate:
             await asyncio.sleep(wait)
 
 
+def default_nick(user: str) -> str:
+    """What to be called who has not said: what of the account's name IRC takes."""
+    local = user.partition("@")[0]
+    fit = "".join(char for char in local if char.isascii() and (char.isalnum() or char in "-_"))
+    return fit.lstrip("-0123456789")[:16] or "guest"
+
+
 class IrcSession:
     """One user's connections, by the server's name."""
 
-    __slots__ = ("__weakref__", "bridge", "held", "links", "outlet", "user")
+    __slots__ = ("__weakref__", "bouncer", "bridge", "held", "links", "outlet", "user")
 
     def __init__(self, bridge: IrcBridge, user: str, outlet: Outlet) -> None:
         self.bridge = bridge
         self.user = user
         self.outlet = outlet
         self.links: dict[str, Link] = {}
+        self.bouncer: Bouncer | None = None
         self.held = False
 
     def do(self, command: Command) -> None:
@@ -121,14 +139,51 @@ class IrcSession:
             link.net.do(command, 0.0)  # it counts from the socket write
         elif isinstance(command, Join):
             self._join(command, server, link)
-        elif link is not None:
-            link.net.do(command, link.loop.time())
-        elif not isinstance(command, Leave | Type | Read):
-            words = say("irc.unconnected", server=server)
-            of = cast(Say | Rename | SetSubject, command)
-            self.outlet.tell(Failed(of, LegacyError("recipient-unavailable", words, type="cancel")))
+        else:
+            if isinstance(command, Leave) and self.bouncer is not None:
+                self.bouncer.leave(command.room, server)
+            if link is not None:
+                link.net.do(command, link.loop.time())
+            elif not isinstance(command, Leave | Type | Read):
+                error = self.bouncer.refusal(server) if self.bouncer is not None else None
+                words = say("irc.unconnected", server=server)
+                of = cast(Say | Rename | SetSubject, command)
+                self.outlet.tell(Failed(of, error or LegacyError("recipient-unavailable", words, type="cancel")))
+
+    def attach(self, server: str) -> None:
+        """Connect without a channel, and stay. LegacyError when the user may have no more networks."""
+        if self.bouncer is not None and (error := self.bouncer.wake(server)) is not None:
+            raise error
+        most = self.bridge.settings.limits.networks
+        if server not in self.links and len(self.links) >= most:
+            raise LegacyError("resource-constraint", say("irc.too-many-networks", count=len(self.links)))
+        link = self.links.get(server) or self.connect(server)
+        link.connect(default_nick(self.user))
+
+    def reattach(self, server: str) -> None:
+        """A new connection, now; without a channel where there is none to come back to. LegacyError."""
+        if server in self.links or (self.bouncer is not None and server in self.bouncer.returns):
+            self.bounce().again(server)
+        else:
+            self.attach(server)
+
+    def leave(self, server: str, reason: str) -> None:
+        """The user wants to be gone from there."""
+        if self.bouncer is not None:
+            self.bouncer.cancel(server, reason)
+        if link := self.links.get(server):
+            link.leave(reason)
 
     def _join(self, command: Join, server: str, link: Link | None) -> None:
+        if not command.by:
+            self.bounce().rejoin(command, server)
+            return
+        if link is None and self.bouncer is not None:
+            error = self.bouncer.wake(server)
+            if error is not None:
+                self.outlet.tell(Refused(command.room, error))
+                return
+            link = self.links.get(server)
         limits = self.bridge.settings.limits
         if link is None and len(self.links) >= limits.networks:
             words = say("irc.too-many-networks", count=len(self.links))
@@ -137,18 +192,42 @@ class IrcSession:
             words = say("irc.too-many-channels", count=limits.channels, server=server)
             self.outlet.tell(Refused(command.room, LegacyError("resource-constraint", words)))
         else:
-            if link is None:
-                link = self.links[server] = self.bridge.link(self, server)
-                link.held = self.held
+            link = link or self.connect(server)
             link.join(command)
 
+    def connect(self, server: str) -> Link:
+        """A new connection; its first join opens it."""
+        link = self.links[server] = self.bridge.link(self, server)
+        link.held = self.held
+        return link
+
+    def bounce(self) -> Bouncer:
+        """The bouncer, made now if need be."""
+        if self.bouncer is None:
+            self.bouncer = Bouncer(self)
+        return self.bouncer
+
+    def lost(self, link: Link, error: LegacyError) -> Collection[Address]:
+        if self.bouncer is None and not self._stays(link):
+            return ()
+        return self.bounce().lost(link, error)
+
+    def _stays(self, link: Link) -> bool:
+        rooms = (channel.address for channel in link.net.channels.values() if channel.entered)
+        return any(self.bridge.persistent(self.user, room) for room in rooms)
+
+    def another_nick(self, link: Link) -> str | None:
+        return self.bouncer.another_nick(link) if self.bouncer is not None else None
+
     def ended(self, link: Link) -> None:
+        if self.bouncer is not None:
+            self.bouncer.ended(link)
         self.links.pop(link.settings.name, None)
         self.bridge.links.pop(link, None)
 
     @property
     def idle(self) -> bool:
-        return not self.links
+        return not self.links and (self.bouncer is None or not self.bouncer.returns)
 
     def pause(self) -> None:
         self.held = True
@@ -161,11 +240,13 @@ class IrcSession:
             link.resume()
 
     def close(self, reason: str) -> None:
+        if self.bouncer is not None:
+            self.bouncer.close()
         for link in list(self.links.values()):
             link.close(reason)
 
 
-class IrcBridge(LiveBridge):
+class IrcBridge(Inquiries, Directory, LiveBridge):
     """IRC on one domain. `key` makes the user names that IRC servers see (T24): stable, and they tell nothing."""
 
     name = "irc"
@@ -179,15 +260,20 @@ class IrcBridge(LiveBridge):
         self.domain = settings.domain
         self.fixed = settings.server or ""
         self.links: dict[Link, None] = {}
-        self._key = key
+        self.bouncers: dict[Bouncer, None] = {}
+        self.shelf = Shelf()
         self._accounts = accounts
         self._gates: dict[str, Gate] = {}
         self._sweep_at = GATES
         self._beat: asyncio.Task[None] | None = None
         self._reactor: AioReactor | None = None
-        self._resolver = Resolver()
-        self._tls = lru_cache(64)(_tls_context)
-        self._people = People(self)
+        self._policies = KeptPolicies(self.options, self.domain)
+        self.certificates = Certificates(KeptCertificates(self.options, partial(irc_address.server, fixed=self.fixed)))
+        self.identd = Identd() if settings.identd is not None else None
+        self.dialer = Dialer(
+            self.domain, Pseudonyms(key), self.certificates, Policies(self._policies.save), self.identd
+        )
+        self._description = description(self)
         self._sessions: WeakValueDictionary[str, IrcSession] = WeakValueDictionary()
 
     # The contract -------------------------------------------------------------------------------------------------
@@ -218,7 +304,7 @@ class IrcBridge(LiveBridge):
         return MAX_TEXT
 
     def describe(self, user: str) -> Description:
-        return self._people.description
+        return self._description
 
     def contact(self, user: str, text: str) -> Address:
         address = irc_address.typed(text, self.fixed)
@@ -234,6 +320,8 @@ class IrcBridge(LiveBridge):
     def presence(self, user: str, address: Address) -> Status:
         """A server one is connected to is there; so is somebody one shares a channel with. Of others IRC says nothing unasked."""
         target, server = irc_address.split(address, self.fixed)
+        if address.kind in ("server", "service") and server:
+            return self._standing(user, server)
         links = [link for link in self.links_of(user) if link.settings.name == server and link.net.ready]
         there = bool(links) and (not target or links[0].sees(target))
         return Status("" if there else "unavailable")
@@ -247,6 +335,28 @@ class IrcBridge(LiveBridge):
     def backlog(self, user: str, room: Address) -> int:
         return self.set.backlog(user, room)
 
+    def _standing(self, user: str, server: str) -> Status:
+        """How a server is there for a user."""
+        session = self._sessions.get(user)
+        bouncer = session.bouncer if session is not None else None
+        status = bouncer.status(server) if bouncer is not None else None
+        link = session.links.get(server) if session is not None else None
+        if status is not None:
+            return status
+        if link is None or not link.net.ready:
+            return Status("unavailable")
+        return Status("", say("irc.status-here", nick=link.net.nick))
+
+    def sessions(self) -> dict[str, IrcSession]:
+        return dict(self._sessions)
+
+    def users(self) -> set[str]:
+        """Whoever is known here: registered, with something set, or with a session."""
+        return {*self._accounts.users(), *self.options.users(), *self._sessions} - {self.domain}
+
+    def session_of(self, user: str) -> IrcSession | None:
+        return self._sessions.get(user)
+
     def links_of(self, user: str) -> list[Link]:
         """A user's connections."""
         session = self._sessions.get(user)
@@ -257,6 +367,9 @@ class IrcBridge(LiveBridge):
         return session
 
     async def start(self) -> None:
+        self.dialer.policies.load(self._policies.load())
+        if self.identd is not None and self.settings.identd is not None:
+            await self.identd.start(self.settings.identd)
         self._beat = asyncio.create_task(self._tick())
 
     def connections(self) -> Counter[str]:
@@ -268,43 +381,63 @@ class IrcBridge(LiveBridge):
             await asyncio.gather(self._beat, return_exceptions=True)
         for link in list(self.links):
             link.close(say("irc.stopping"))
+        if self.identd is not None:
+            await self.identd.stop()
+        await self._policies.stop()
         await asyncio.sleep(0)
 
     # Links --------------------------------------------------------------------------------------------------------
 
     def link(self, session: IrcSession, server: str) -> Link:
-        settings = self.settings.network(server)
+        user, place = session.user, irc_address.server(server, self.fixed)
+        settings = settings_for(self.settings.network(server), self.set.options.of(user, place))
         if self._reactor is None:
             self._reactor = AioReactor(loop=asyncio.get_running_loop())
-        name = hmac.digest(self._key, session.user.encode(), hashlib.sha256).hex()[:9]
         gate = self._gate(settings)
         link = Link(
             settings,
-            self._context,
             gate.slot,
-            partial(self._resolver.addresses, session.user),
-            (f"x{name}", str(self._accounts.preference(session.user, "realname"))),
+            self.dialer.way(user, gate.slot),
+            (self.dialer.pseudonyms.ident(user), str(self._accounts.preference(session.user, "realname"))),
             session.outlet.tell,
-            session.ended,
+            session,
             self._reactor,
             self.fixed,
+            self._pace(settings).reserve,
         )
         self.links[link] = None
+        self.ignore(link, user)
+        link.net.manners = self.manners(user)
         return link
 
-    def _context(self, settings: NetworkSettings) -> ssl.SSLContext:
-        return self._tls(str(settings.ca or ""), bool(settings.pin))
+    def manners(self, user: str) -> Manners:
+        """How a user wants texts to be formatted."""
+        marks, codes = self._accounts.preference(user, FORMATTING), self._accounts.preference(user, FORMATTING_OUT)
+        return Manners(marks != PLAIN, codes is True)
 
-    def _gate(self, settings: NetworkSettings) -> Gate:
-        gate = self._gates.get(settings.name)
+    def preferred(self, user: str) -> None:
+        for link in self.links_of(user):
+            link.net.manners = self.manners(user)
+
+    def ignore(self, link: Link, user: str) -> None:
+        """Whom the user ignores there now."""
+        masks = self.set.ignored(user, irc_address.server(link.settings.name, self.fixed))
+        link.net.ignored = Ignored(masks, link.net.isupport) if masks else None
+
+    def _gate(self, settings: NetworkSettings, of: str = "") -> Gate:
+        """Connections and the joins that follow them have the same rate, and each their own gate (`of`)."""
+        gate = self._gates.get(of + settings.name)
         if gate is None:
             if len(self._gates) >= self._sweep_at:
                 self._gates = {name: gate for name, gate in self._gates.items() if not gate.full}
                 self._sweep_at = max(GATES, 2 * len(self._gates))
             rate = settings.connect_rate
             gate = Gate(rate.burst, rate.per_second, asyncio.get_running_loop().time)
-            self._gates[settings.name] = gate
+            self._gates[of + settings.name] = gate
         return gate
+
+    def _pace(self, settings: NetworkSettings) -> Gate:
+        return self._gate(settings, "JOIN ")
 
     async def _tick(self) -> None:
         """The one timer of all links."""
@@ -319,21 +452,16 @@ class IrcBridge(LiveBridge):
                     link.tick(now)
                 except Exception:
                     log.exception("a link to %s failed at its timer", link.settings.name)
+            for bouncer in list(self.bouncers):
+                try:
+                    bouncer.tick(now)
+                except Exception:
+                    log.exception("a network to come back to failed at its timer")
 
 
 def _minutes(now: float) -> tuple[str, ...]:
     """This minute and its neighbours, as server-time spells them."""
     return tuple(datetime.fromtimestamp(now + shift, UTC).strftime("%Y-%m-%dT%H:%M") for shift in (0, -50, 50))
-
-
-def _tls_context(ca: str, pinned: bool) -> ssl.SSLContext:
-    """TLS 1.2 and later, verified; with a pin the certificate itself is compared instead of its issuer."""
-    context = ssl.create_default_context(cafile=ca or None)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if pinned:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 def build(settings: Irc, services: Services) -> IrcBridge:

@@ -1,59 +1,47 @@
-"""What IRC asks of people and lets them do beside talking: prompts, preferences, commands. Registration is not needed."""
+"""What IRC asks of people and lets them do beside talking: prompts, preferences, and the commands of all modules in one list.
+
+    configure   what is set, at each kind of place
+    networks    a user's networks, connecting and leaving
+    acting      nicks, raw lines, channels, ignoring, logging in
+    operators   what the people who run the gateway do
+
+Registration is not needed.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from transports.bridges.irc import address as irc_address
+from transports.bridges.irc.acting import Acting
 from transports.bridges.irc.chosen import real_name
-from transports.describe import AdHoc, Call, Description, Done, Field, Form, Prompt, Registration, Table
-from transports.errors import LegacyError
-from transports.events import Kind
+from transports.bridges.irc.configure import Configure
+from transports.bridges.irc.formatting import FORMATTING, FORMATTING_OUT, MARKS, PLAIN
+from transports.bridges.irc.networks import Networks
+from transports.bridges.irc.operators import Operators
+from transports.describe import Description, Field, Prompt, Registration
 from transports.words import say
 
 if TYPE_CHECKING:
     from transports.bridges.irc.bridge import IrcBridge
-    from transports.bridges.irc.wire import Link
 
 #: What IRC servers show as the real name of those who have chosen none.
 REAL_NAME: Final = "XMPP user"
-_SERVERS: Final[frozenset[Kind]] = frozenset(("service", "server"))
 
 
-class People:
-    """The commands of one bridge."""
-
-    def __init__(self, bridge: IrcBridge) -> None:
-        self._bridge = bridge
-        commands = [
-            AdHoc("networks", "networks", say("irc.networks"), self._networks, help=say("irc.networks-help")),
-            AdHoc("disconnect", "disconnect", say("irc.disconnect"), self._disconnect, _SERVERS, help=say("irc.disconnect-help")),
-        ]
-        name = Field("realname", say("irc.realname"), default=REAL_NAME, check=real_name, help=say("irc.realname-help"))
-        prompt = Prompt(say("irc.prompt"), say("irc.prompt-fixed" if bridge.fixed else "irc.prompt-help"))
-        registration = Registration(instructions=say("irc.registration"))
-        self.description = Description(prompt, registration, [name], commands)
-
-    def _links(self, call: Call) -> dict[str, Link]:
-        return {link.settings.name: link for link in self._bridge.links_of(call.user)}
-
-    async def _networks(self, call: Call) -> Done:
-        rows = [[name, link.net.nick or "–", str(len(link.net.channels))] for name, link in sorted(self._links(call).items())]
-        if not rows:
-            return Done(say("irc.no-networks"))
-        columns = [("server", say("irc.server")), ("nick", say("irc.nick")), ("channels", say("irc.channels"))]
-        return Done(say("irc.networks-done", count=len(rows)), Table(columns, rows))
-
-    async def _disconnect(self, call: Call) -> Done:
-        links = self._links(call)
-        here = irc_address.split(call.at, self._bridge.fixed)[1] if call.at.kind == "server" else ""
-        if not links or (here and here not in links):
-            raise LegacyError("item-not-found", say("irc.not-connected", server=here) if here else say("irc.no-networks"))
-        if not here and len(links) > 1:
-            options = {name: name for name in sorted(links)}
-            field = Field("server", say("irc.server"), "choice", required=True, options=options)
-            here = str((await call.ask(Form(say("irc.disconnect"), [field])))["server"])
-        here = here or next(iter(links))
-        if link := self._links(call).get(here):
-            link.leave(say("irc.goodbye"))
-        return Done(say("irc.disconnected", server=here))
+def description(bridge: IrcBridge) -> Description:
+    """All that IRC has people do."""
+    configure = Configure(bridge)
+    modules = (Networks(bridge, configure), configure, Acting(bridge), Operators(bridge))
+    name = Field("realname", say("irc.realname"), default=REAL_NAME, check=real_name, help=say("irc.realname-help"))
+    marks = Field(
+        FORMATTING,
+        say("irc.formatting"),
+        "choice",
+        say("irc.formatting-help"),
+        default=MARKS,
+        options={MARKS: say("irc.formatting-marks"), PLAIN: say("irc.formatting-plain")},
+    )
+    codes = Field(FORMATTING_OUT, say("irc.formatting-out"), "switch", say("irc.formatting-out-help"), default=False)
+    prompt = Prompt(say("irc.prompt"), say("irc.prompt-fixed" if bridge.fixed else "irc.prompt-help"))
+    registration = Registration(instructions=say("irc.registration"))
+    return Description(prompt, registration, [name, marks, codes], [command for module in modules for command in module.all()])

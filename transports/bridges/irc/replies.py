@@ -29,6 +29,7 @@ from transports.bridges.irc.numerics import JOIN_ERRORS, NICK_ERRORS, SEND_ERROR
 from transports.bridges.irc.read import Line, split_source
 from transports.bridges.irc.session import Network
 from transports.events import (
+    Configured,
     Echoed,
     Entered,
     Failed,
@@ -156,11 +157,20 @@ def _mode(net: Network, line: Line, now: float) -> None:
             channel.ban = (line.source, argument, now)
     if shown and channel.entered and channel.asked:
         net.tell(Notice(channel.address, say("irc.mode", nick=actor, modes=", ".join(shown))))
+        if any(change.lstrip("+-")[0] not in net.isupport.chanmodes[0] for change in shown):
+            net.tell(Configured(channel.address))
 
 
 def _invite(net: Network, line: Line, now: float) -> None:
-    if line.params[0] == net.nick and net.isupport.is_channel(line.params[1]):
-        net.tell(Invited(irc_address.room(line.params[1], net.server, net.fixed), actor_of(line.source)))
+    if net.ignored is not None and net.ignored(line.source):
+        return
+    nick, name = line.params[0], line.params[1]
+    if nick == net.nick and net.isupport.is_channel(name):
+        net.tell(Invited(irc_address.room(name, net.server, net.fixed), actor_of(line.source)))
+        return
+    channel = net.find(name)
+    if channel is not None and channel.entered and channel.asked:  # invite-notify
+        net.tell(Notice(channel.address, say("irc.invited", nick=actor_of(line.source), whom=plain(nick))))
 
 
 def _away(net: Network, line: Line, now: float) -> None:
@@ -188,7 +198,9 @@ def _forwarded(net: Network, line: Line, now: float) -> None:
 
 
 def _quiet(net: Network, line: Line, now: float) -> None:
-    """Chatter that no client shows."""
+    """Chatter that no client shows, but for who has asked for it by a raw line."""
+    if net.loud and line.command.isdecimal():
+        net.tell(Notice(irc_address.server(net.server, net.fixed), plain(" ".join(line.params[1:]))))
 
 
 def other(net: Network, line: Line) -> None:

@@ -21,7 +21,7 @@ from transports.bridges.irc.asks import Answered, Asks, Question
 from transports.bridges.irc.batches import Batches
 from transports.bridges.irc.channel import Channel
 from transports.bridges.irc.echoes import Echoes, Spoken
-from transports.bridges.irc.formatting import USUAL
+from transports.bridges.irc.formatting import USUAL, utterances
 from transports.bridges.irc.isupport import ISupport
 from transports.bridges.irc.negotiation import Negotiation
 from transports.bridges.irc.orders import ORDERS, join, part, send_joins
@@ -105,6 +105,8 @@ class Network:
     tell     takes the facts
     epoch    seconds since the epoch when the clock that is handed in was 0
     mute     seconds until a CTCP request may be answered again; dcc: somebody has been told that there is no DCC
+    loud     seconds for which answers are shown that nobody else asks for than who sends a raw line
+    ignored  whether nothing of a sender (`nick!user@host`) is shown; None where nobody is ignored
     inquired when the user's last questions to programs were asked
     manners  what the user wants of formatting
     fresh    the minutes ("2026-11-21T00:29") of server-time that are now, so that live lines are known at a glance
@@ -142,12 +144,14 @@ class Network:
         "fixed",
         "fresh",
         "host",
+        "ignored",
         "inquired",
         "isupport",
         "joins",
         "last_error",
         "line",
         "listing",
+        "loud",
         "manners",
         "mute",
         "negotiation",
@@ -193,6 +197,8 @@ class Network:
         self.spoiled: dict[str, int] = {}
         self.unsure: list[tuple[Rename | SetSubject, float]] = []
         self.mute = 0
+        self.loud = 0
+        self.ignored: Callable[[str], bool] | None = None
         self.dcc = False
         self.inquired: tuple[float, ...] = ()
         self.manners = USUAL
@@ -241,7 +247,7 @@ class Network:
         self.asks.add(question, self.isupport.fold, now, answered)
         fence = [write.ping(question.fence)] if question.fence else []
         line = question.line
-        if self.abilities.labels and line[:1] != "@" and not fence:
+        if self.abilities.labels and line[:1] != "@" and not fence and not question.plain:
             line = f"@label={self.asks.label(answered)} {line}"
         if not self.line.queue("", [line, *fence]):
             self.asks.drop(answered)
@@ -398,7 +404,7 @@ class Network:
             if self.isupport.fold(name) == folded:
                 self.unawait(sent)
                 if isinstance(sent, Say):
-                    self.spoiled[folded] = len(irc_text.utterances(sent.text, name, self.prefix)) - 1
+                    self.spoiled[folded] = len(utterances(sent.text, name, self.prefix, self.manners.codes)) - 1
                 self.tell(Failed(sent, error))
                 return True
         return False
@@ -428,6 +434,7 @@ class Network:
         while self.unsure and now - self.unsure[0][1] > CONFIRM_WITHIN:
             self._give_up(self.unsure.pop(0)[0])
         self.mute = max(0, self.mute - 1)
+        self.loud = max(0, self.loud - 1)
         folk.ask(self, now)
         if self.asks is not None:
             self.asks.expire(now)

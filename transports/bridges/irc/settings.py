@@ -10,7 +10,7 @@ from typing import Final
 
 from transports.bridges.irc import address as irc_address
 from transports.bridges.irc import chosen
-from transports.config import Irc
+from transports.config import Irc, NetworkSettings
 from transports.describe import Value
 from transports.events import Address
 from transports.ports import Options
@@ -57,6 +57,10 @@ class Set:
         """The server that a room or person is on."""
         return irc_address.server(irc_address.split(place, self._fixed)[1], self._fixed)
 
+    def network_of(self, place: Address) -> NetworkSettings:
+        """The operator's settings for the network that a place is on."""
+        return self._irc.network(irc_address.split(place, self._fixed)[1])
+
     def everywhere(self, user: str, var: str) -> Value | None:
         return self.options.of(user, irc_address.SERVICE).get(var)
 
@@ -76,7 +80,7 @@ class Set:
         """What holds for a place of which nothing is said."""
         value = self.wider(user, place, PERSISTENT)
         if value is None:
-            return place.kind != "service" and self._irc.network(irc_address.split(place, self._fixed)[1]).persistent
+            return place.kind != "service" and self.network_of(place).persistent
         return value is True
 
     def records(self, user: str, place: Address) -> bool:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import replace
+from typing import Final, Protocol
 
 from irc.client_aio import AioReactor
 
@@ -20,7 +20,8 @@ from transports.bridges.irc import address as irc_address
 from transports.bridges.irc import inbound, write
 from transports.bridges.irc.asks import Question
 from transports.bridges.irc.caps import Registration, closing_error
-from transports.bridges.irc.dial import Connection, pin_error, reach
+from transports.bridges.irc.dial import Connection, Way, pin_error
+from transports.bridges.irc.echoes import Spoken
 from transports.bridges.irc.flow import Flow
 from transports.bridges.irc.greeting import registration_of
 from transports.bridges.irc.orders import nick_line
@@ -29,7 +30,7 @@ from transports.bridges.irc.scram import Puzzle
 from transports.bridges.irc.session import CROWD_LIMIT, Network
 from transports.config import NetworkSettings
 from transports.errors import LegacyError
-from transports.events import Fact, Join, Notice, Say, SetSubject
+from transports.events import Address, Fact, Join, Notice, SetSubject
 from transports.words import say
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,8 @@ log = logging.getLogger(__name__)
 REACH_WITHIN: Final = 90.0
 #: Seconds from the connection to the server's greeting.
 REGISTER_WITHIN: Final = 60.0
+#: Seconds that a server without TLS has to speak first, where it might want TLS (STS).
+SPEAK_FIRST: Final = 5.0
 #: Seconds of silence after which we ask whether the server is there, and after which it is not.
 QUIET, DEAD = 90.0, 150.0
 #: Seconds between the fences while lines wait for the flood control.
@@ -52,19 +55,37 @@ WEIGH_EVERY: Final = 256 * 1024
 LOOK_AGAIN: Final = 10.0
 
 
+class Keeper(Protocol):
+    """Whose link it is, and what is to become of it when it is lost."""
+
+    def ended(self, link: Link) -> None:
+        """The link is over and may be forgotten; called once."""
+        ...
+
+    def lost(self, link: Link, error: LegacyError) -> Collection[Address]:
+        """It is about to end, not by the user's wish: the rooms that the user stays in."""
+        ...
+
+    def another_nick(self, link: Link) -> str | None:
+        """The nick is taken: another one to try, '' to give up for now; None where the user has to choose."""
+        ...
+
+
 class Link:
     """One user's connection to one network, from the first join to the last leave.
 
     Until the socket is open there is neither `registration` nor `net.nick`; then `registration` takes the lines, up to 001;
     from then on `net.nick` is set and `inbound` takes them; when it is `over`, nobody does.
 
-    on_end  called once, when the link is over and may be forgotten
+    keeper  whose it is
+    pace    a place among all who join channels of the network; seconds until it is due
     choked  the server does not read what we write
     held    XMPP does not keep up; reading goes on only when neither is so
     """
 
     __slots__ = (
         "__weakref__",
+        "account",
         "buffer",
         "choked",
         "connection",
@@ -73,13 +94,13 @@ class Link:
         "flow",
         "heard",
         "held",
-        "look_up",
+        "keeper",
         "loop",
         "net",
         "nick",
-        "on_end",
         "out",
         "over",
+        "pace",
         "pinged",
         "registration",
         "settings",
@@ -88,31 +109,31 @@ class Link:
         "solving",
         "task",
         "timer",
-        "tls",
         "unweighed",
         "user",
         "waking",
+        "way",
     )
 
     def __init__(
         self,
         settings: NetworkSettings,
-        tls: Callable[[NetworkSettings], ssl.SSLContext],
         slot: Callable[[], Awaitable[None]],
-        look_up: Callable[[str], Awaitable[list[str]]],
+        way: Way,
         user: tuple[str, str],
         tell: Callable[[Fact], None],
-        on_end: Callable[[Link], None],
+        keeper: Keeper,
         reactor: AioReactor,
         fixed: str = "",
+        pace: Callable[[], float] = lambda: 0.0,
     ) -> None:
-        """slot: awaited before connecting. look_up: a name's IP addresses. user: user name and real name as IRC sees them."""
+        """slot: awaited before connecting. way: how to get there. user: user name and real name as IRC sees them."""
         self.settings = settings
-        self.tls = tls
         self.slot = slot
-        self.look_up = look_up
+        self.way = way
         self.user = user
-        self.on_end = on_end
+        self.keeper = keeper
+        self.pace = pace
         self.loop = reactor.loop
         self.net = Network(settings.name, tell, self, fixed)
         self.net.epoch = time.time() - self.loop.time()
@@ -128,6 +149,7 @@ class Link:
         self.choked = self.held = False
         self.over = False
         self.nick = ""
+        self.account = ""
         self.since = self.heard = self.fenced = self.loop.time()
         self.pinged = False
         self.unweighed = 0
@@ -141,7 +163,7 @@ class Link:
         if self.over:
             return
         if self.task is None:
-            self.nick = command.nick
+            self.nick = self.settings.nick or command.nick
             self.task = self.loop.create_task(self._connect())
         elif self.registration is not None and self.registration.nick_refused is not None:
             try:
@@ -151,6 +173,13 @@ class Link:
                 return
             self.since = self.loop.time()
             self._write_all(self.registration.retry(command.nick))
+
+    def connect(self, nick: str) -> None:
+        """Connect without a channel, and stay."""
+        self.net.stay = True
+        if self.task is None and not self.over:
+            self.nick = self.settings.nick or nick
+            self.task = self.loop.create_task(self._connect())
 
     async def ask(self, question: Question) -> Sequence[Line]:
         """The server's answer to a question; LegacyError when it says no, or nothing in time."""
@@ -180,7 +209,7 @@ class Link:
                 self.close("")
                 return
             async with asyncio.timeout(REACH_WITHIN):
-                await reach(self.connection, self.settings, self.tls, self.look_up)
+                await self.way.reach(self.connection, self.settings)
         except TimeoutError:
             words = say("irc.unreached", server=self.settings.name)
             self._fail(LegacyError("remote-server-timeout", words, retry_after=60))
@@ -203,7 +232,8 @@ class Link:
 
     def _register(self, transport: asyncio.Transport) -> None:
         encrypted = transport.get_extra_info("ssl_object") is not None
-        self.registration = registration_of(self.settings, self.nick, self.user, encrypted)
+        webirc = self.way.webirc(self.settings)
+        self.registration = registration_of(self.settings, self.nick, self.user, encrypted, webirc)
         self._registered(self.registration, self.registration.start())
 
     def _registering(self, line: str) -> None:
@@ -217,18 +247,43 @@ class Link:
         self._write_all(lines)
         if registration.puzzle is not None and self.solving is None:
             self.solving = self.loop.create_task(self._solve(registration, registration.puzzle))
-        if registration.failed is not None:
+        if registration.upgrade:
+            self._come_back(registration.upgrade)
+        elif registration.failed is not None:
             self._fail(registration.failed)
         elif registration.nick_refused is not None:
-            self.net.refuse_all(registration.nick_refused)
+            self._nick_refused(registration, registration.nick_refused)
         elif registration.done:
             self.registration = None
+            self.account = registration.account
             self.net.negotiation = registration.negotiation
             self.net.caps = registration.caps
             self.net.registered(registration.nick or self.nick)
+            self.way.heard(self.settings, self.connection, registration.sts)
+            self._write_all(list(self.settings.after_connect))
             if registration.warning is not None:
                 words = say("irc.not-logged-in", why=registration.warning.text)
                 self.net.tell(Notice(irc_address.server(self.settings.name, self.net.fixed), words))
+
+    def _nick_refused(self, registration: Registration, error: LegacyError) -> None:
+        other = self.keeper.another_nick(self) if error.condition == "conflict" else None
+        if other:
+            self.nick = other
+            self._write_all(registration.retry(other))
+        elif other is None and self.net.joins:
+            self.net.refuse_all(error)
+        else:
+            self._fail(error)
+
+    def _come_back(self, port: int) -> None:
+        """The server wants TLS (STS): nothing was said yet, and nothing will be without."""
+        self.registration = None
+        self.connection.disconnect()
+        self.out.clear()
+        self.buffer = Buffer()
+        self.settings = replace(self.settings, tls="require", tls_ports=(port,))
+        self.connection = Connection(self.connection.reactor, self)
+        self.task = self.loop.create_task(self._connect())
 
     async def _solve(self, registration: Registration, puzzle: Puzzle) -> None:
         """What takes a tenth of a second is not for the loop."""
@@ -296,7 +351,7 @@ class Link:
         for line in lines:
             self.write(line)
 
-    def queue(self, key: str, lines: list[str], of: Say | SetSubject | None = None) -> bool:
+    def queue(self, key: str, lines: list[str], of: Spoken | SetSubject | None = None) -> bool:
         flow = self.flow
         if flow.rate == 0 and not self.choked and not flow.size and self.net.ready:
             self.out += lines
@@ -308,7 +363,15 @@ class Link:
             self.wake()
         return True
 
-    def unqueue(self, key: str) -> list[Say | SetSubject]:
+    def defer(self, send: Callable[[], None]) -> float:
+        seconds = self.pace()
+        if seconds:
+            self.loop.call_later(seconds, send)  # it finds nothing to do when the link is over by then
+        else:
+            send()
+        return seconds
+
+    def unqueue(self, key: str) -> list[Spoken | SetSubject]:
         return self.flow.drop(key)
 
     @property
@@ -346,7 +409,7 @@ class Link:
                 out.append(fence)
         if out:
             out.append("")
-            transport.write("\r\n".join(out).encode(errors="replace"))
+            transport.write("\r\n".join(out).encode(self.settings.charset_out, "replace"))
             out.clear()
 
     def _wait(self, seconds: float | None) -> None:
@@ -367,6 +430,7 @@ class Link:
             self._tick_registering(now)
             return
         net.tick(now)
+        inbound.tick(net, now)
         if self.held:
             self.heard = now  # it is we who do not listen
         if now - self.heard > DEAD:
@@ -379,6 +443,8 @@ class Link:
 
     def _tick_registering(self, now: float) -> None:
         if self.connection.transport is None or now - self.since < REGISTER_WITHIN:
+            if self.registration is not None and now - self.since > SPEAK_FIRST:
+                self._write_all(self.registration.proceed())
             return
         if self.net.idle:
             self.close("")
@@ -413,8 +479,9 @@ class Link:
         if self.over:
             return
         try:
+            kept = self.keeper.lost(self, error)
             self._end()
-            self.net.lost(error)
+            self.net.lost(error, kept)
         except Exception:  # half of our callers are callbacks of the loop
             log.exception("the end of the connection to %s could not be told", self.settings.name)
 
@@ -428,6 +495,11 @@ class Link:
             transport.write("\r\n".join(self.out).encode(errors="replace"))
         self._end()
         self.net.abandon(LegacyError("remote-server-timeout", reason or say("irc.ended")))
+
+    @property
+    def encrypted(self) -> bool:
+        transport = self.connection.transport
+        return transport is not None and transport.get_extra_info("ssl_object") is not None
 
     def sees(self, nick: str) -> bool:
         """Whether somebody of that nick shares a channel with us; of large channels it is looked up once in a while."""
@@ -458,6 +530,7 @@ class Link:
         self.over = True
         self.registration = None
         self.connection.disconnect()
+        self.way.closed(self.settings)
         self.net.line = _NOWHERE
         if self.timer is not None:
             self.timer.cancel()
@@ -471,7 +544,7 @@ class Link:
             for command in self.flow.clear():
                 self.net.fail(command, error)
         finally:
-            self.on_end(self)
+            self.keeper.ended(self)
 
 
 class _Nowhere:
@@ -481,10 +554,13 @@ class _Nowhere:
 
     def write(self, line: str) -> None: ...
 
-    def queue(self, key: str, lines: list[str], of: Say | SetSubject | None = None) -> bool:
+    def queue(self, key: str, lines: list[str], of: Spoken | SetSubject | None = None) -> bool:
         return False
 
-    def unqueue(self, key: str) -> list[Say | SetSubject]:
+    def defer(self, send: Callable[[], None]) -> float:
+        return 0.0
+
+    def unqueue(self, key: str) -> list[Spoken | SetSubject]:
         return []
 
 
