@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import Callable
 from typing import Self
 
@@ -53,6 +54,16 @@ class Guest:
         for line in lines:
             data = line if isinstance(line, bytes) else line.encode("utf-8", "surrogateescape")
             self._writer.write(data + b"\r\n")
+
+    @property
+    def peer(self) -> tuple[str, int]:
+        """The address and port that the guest comes from."""
+        host, port = self._writer.get_extra_info("peername")[:2]
+        return host, port
+
+    def peer_certificate(self) -> bytes:
+        """What the guest has shown, in DER; empty where it has shown none."""
+        return self._writer.get_extra_info("ssl_object").getpeercert(True) or b""
 
     def narrow(self) -> None:
         """Let the kernel keep little of what the guest has not read, so that `drained` soon waits for it."""
@@ -109,18 +120,22 @@ class Guest:
 
 
 class ScriptedIrc:
-    """async with ScriptedIrc() as irc: guest = await irc.guest()"""
+    """async with ScriptedIrc() as irc: guest = await irc.guest()
+
+    tls: the server's context, None for a plain port
+    """
 
     host = HOST
 
-    def __init__(self) -> None:
-        self.port = 0
+    def __init__(self, tls: ssl.SSLContext | None = None, port: int = 0) -> None:
+        self.port = port
+        self._tls = tls
         self.guests: list[Guest] = []
         self._arrived: asyncio.Queue[Guest] = asyncio.Queue()
         self._server: asyncio.Server | None = None
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._arrive, HOST, 0, limit=1 << 20)
+        self._server = await asyncio.start_server(self._arrive, HOST, self.port, limit=1 << 20, ssl=self._tls)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
@@ -135,6 +150,11 @@ class ScriptedIrc:
         guest = Guest(reader, writer)
         self.guests.append(guest)
         self._arrived.put_nowait(guest)
+
+    def forget(self) -> None:
+        """Those who came so far are nobody's guests any more."""
+        while not self._arrived.empty():
+            self._arrived.get_nowait()
 
     async def guest(self, timeout: float = 10) -> Guest:
         """The next connection."""

@@ -10,13 +10,17 @@ from secrets import token_hex
 from pydantic import SecretStr
 
 from transports.bridges.irc.caps import Registration
+from transports.bridges.irc.pseudonyms import Pseudonyms
 from transports.bridges.irc.sasl import Credentials
 from transports.bridges.irc.wanted import WANTED
 from transports.config import NetworkSettings
+from transports.resolve import is_address
 
 
-def registration_of(settings: NetworkSettings, nick: str, user: tuple[str, str], encrypted: bool) -> Registration:
-    """user: the user name and the real name where the settings have none."""
+def registration_of(
+    settings: NetworkSettings, nick: str, user: tuple[str, str], encrypted: bool, webirc: tuple[str, ...] = ()
+) -> Registration:
+    """user: the user name and the real name where the settings have none. webirc: as `webirc_of` makes it."""
     return Registration(
         WANTED,
         nick,
@@ -26,6 +30,8 @@ def registration_of(settings: NetworkSettings, nick: str, user: tuple[str, str],
         sasl=credentials(settings, nick),
         tls=encrypted,
         allow_plain=settings.tls == "off",
+        careful=settings.tls != "off" and not is_address(settings.address),
+        webirc=webirc,
         nonce=token_hex(18),
     )
 
@@ -42,6 +48,25 @@ def credentials(settings: NetworkSettings, nick: str) -> Credentials | None:
     required = settings.require_sasl and bool(password or settings.sasl_user)
     account = settings.sasl_user or (nick if password else "")
     return Credentials(account, password, settings.certificate, required)
+
+
+def webirc_of(settings: NetworkSettings, pseudonyms: Pseudonyms, user: str, gateway: str) -> tuple[str, ...]:
+    """WEBIRC's parameters, () where the network knows none of us: password, gateway, host, IP. Never the JID (T24)."""
+    if settings.webirc is None:
+        return ()
+    host, whom = f"{pseudonyms.ident(user)}.{_ascii(gateway)}", user
+    if settings.webirc_host == "domain":
+        whom = user.rpartition("@")[2]
+        host = _ascii(whom)
+    return (settings.webirc.get_secret_value(), _ascii(gateway), host, pseudonyms.address(whom))
+
+
+def _ascii(domain: str) -> str:
+    """A domain as IRC servers take host names; one that DNS could not hold has no name there."""
+    try:
+        return domain.encode("idna").decode()
+    except UnicodeError:
+        return "xmpp.invalid"
 
 
 def _open(secret: SecretStr | None) -> str:
