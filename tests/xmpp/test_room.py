@@ -7,9 +7,25 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from transports.events import NO_RANK, Address, Cause, Entered, Joined, Left, Rank, Renamed, RoleSet, Said, Subject
-from transports.xmpp.address import parse
+from transports.events import (
+    BY_ADDRESS,
+    NO_RANK,
+    Address,
+    Became,
+    Cause,
+    Entered,
+    Joined,
+    Left,
+    Person,
+    Rank,
+    Renamed,
+    RoleSet,
+    Said,
+    Subject,
+)
+from transports.xmpp.address import jid_of, parse, speakable
 from transports.xmpp.client import Client
+from transports.xmpp.occupant import ACCOUNT_HAT, BOT_HAT, Kin
 from transports.xmpp.read import Message
 from transports.xmpp.room import Room
 from transports.xmpp.roomtalk import HELD
@@ -32,6 +48,9 @@ class Counted:
 
     def stanza(self) -> str:
         return f"s{next(self.numbers)}"
+
+    def at(self, when: float) -> str:
+        return self.stanza()
 
 
 class Scene:
@@ -358,3 +377,93 @@ def test_words_of_the_room_itself_have_no_nick() -> None:
     scene.room.notice("bob set mode +m")
     (message,) = scene.sent()
     assert (message.get("from"), message.findtext("body")) == (JID, "bob set mode +m")
+
+
+# People of whom more is known (XEP-0045 `jid`, XEP-0317, XEP-0421) -----------------------------------------------------
+
+HATS = "{urn:xmpp:hats:0}"
+KIN = Kin(lambda nick: jid_of(f"{nick}%irc.test".lower(), "irc.example.org"), "%irc.test@irc.example.org")
+BOB = "bob%irc.test@irc.example.org"
+HERE = Person("~b@host.example", id=BY_ADDRESS)
+
+
+def known(people: dict[str, Person], kin: Kin = KIN) -> Scene:
+    """ada's view of a room with bob and eve, where these are known."""
+    scene = Scene(inside=False)
+    scene.room.kin = kin
+    members = {"ada": NO_RANK, "bob": OP, "eve": NO_RANK} | dict.fromkeys(people.keys() - {"ada"}, OP)
+    scene.room.entered(Entered(ROOM, "ada", members, NO_SUBJECT, people))
+    return scene
+
+
+def shown(stanza: ET.Element) -> tuple[str | None, str | None, list[tuple[str | None, str | None]]]:
+    """Show, status, hats."""
+    hats = [(hat.get("uri"), hat.get("title")) for hat in stanza.iterfind(f"{HATS}hats/{HATS}hat")]
+    return stanza.findtext("show"), stanza.findtext("status"), hats
+
+
+@pytest.mark.parametrize(
+    ("who", "jid", "seen", "id"),
+    [
+        (HERE, "bob%irc.test@irc.example.org/~b@host.example", (None, None, []), "bob!~b@host.example"),
+        (Person(account="bob", id="=bob"), None, (None, None, [(ACCOUNT_HAT, "Logged in as bob")]), "=bob"),
+        (Person(account="bob"), None, (None, None, [(ACCOUNT_HAT, "Logged in as bob")]), "bob"),
+        (HERE._replace(away="out <&> about"), f"{BOB}/~b@host.example", ("away", "out <&> about", []), "bob!~b@host.example"),
+        (Person(away=""), None, ("away", None, []), "bob"),
+        (Person(bot=True), None, (None, None, [(BOT_HAT, "Bot")]), "bob"),
+        (Person("~b@2001:db8::1", id="rob!x@y"), "bob%irc.test@irc.example.org/~b@2001:db8::1", (None, None, []), "rob!x@y"),
+        (Person("~b@<'&\">"), "bob%irc.test@irc.example.org/~b@<'&\">", (None, None, []), "bob"),
+    ],
+)  # fmt: skip
+def test_what_is_known_of_somebody_is_shown(
+    who: Person, jid: str | None, seen: tuple[str | None, str | None, list[tuple[str, str]]], id: str
+) -> None:
+    scene = known({"bob": who})
+    scene.room.joined(Joined(ROOM, "bob", OP, who))
+    scene.room.role_set(RoleSet(ROOM, "bob", OP))
+    scene.room.became(Became(ROOM, "bob", OP, who))
+    in_burst, *later = [stanza for stanza in scene.sent() if brief(stanza) == "presence bob"]
+    for stanza in (in_burst, *later):
+        expected = {"affiliation": "admin", "role": "moderator"} | ({"jid": jid} if jid else {})
+        assert (item(stanza), shown(stanza), stanza.find(OCCUPANT).get("id")) == (expected, seen, id)  # type: ignore[union-attr]
+    assert len(later) == 3
+    scene.room.said(Said(ROOM, "bob", "hello"))
+    (said,) = scene.sent()
+    assert said.find(OCCUPANT).get("id") == id  # type: ignore[union-attr]
+
+
+def test_a_nick_in_capitals_and_one_of_odd_letters_have_addresses_that_servers_take() -> None:
+    scene = known({nick: Person("~u@h\u00e4user.\U0001f600", id=BY_ADDRESS) for nick in ("[Bob]", "B\u00f6b", "\U0001f600")})
+    jids = [item(stanza).get("jid", "") for stanza in scene.sent() if stanza.tag == "presence"]
+    jids = [jid for jid in jids if jid]
+    assert len(jids) == 3 and [parse(jid).full for jid in jids] == jids
+    assert all(speakable(parse(jid)) for jid in jids)
+
+
+def test_an_address_that_is_none_is_left_out() -> None:
+    scene = known({"bob": Person("h" * 2_000)})
+    (bob,) = [stanza for stanza in scene.sent() if brief(stanza) == "presence bob"]
+    assert "jid" not in item(bob)
+
+
+def test_the_user_is_shown_away_and_without_an_address() -> None:
+    scene = known({"ada": Person("~a@h", "ada", away="", id="=ada")})
+    (own,) = [stanza for stanza in scene.sent() if brief(stanza) == "self ada"]
+    assert "jid" not in item(own) and shown(own) == ("away", None, [(ACCOUNT_HAT, "Logged in as ada")])
+    scene.room.became(Became(ROOM, "ada", NO_RANK, Person("~a@h", "ada", id="=ada")))
+    (own,) = scene.sent()
+    assert codes(own) == ["110"] and shown(own)[0] is None
+    scene.room.reflect(Message("groupchat", "1", ADA, parse(JID), "hi", None, "", False, None))
+    (said,) = scene.sent()
+    assert said.find(OCCUPANT).get("id") == "=ada"  # type: ignore[union-attr]
+
+
+def test_another_nick_shows_the_same_person() -> None:
+    people = {"bob": HERE}
+    scene = known(people)
+    scene.sent()
+    people["rob"] = people.pop("bob")._replace(id="bob!~b@host.example")
+    scene.room.renamed(Renamed(ROOM, "bob", "rob", OP))
+    _, here = scene.sent()
+    assert item(here)["jid"] == "rob%irc.test@irc.example.org/~b@host.example"
+    assert here.find(OCCUPANT).get("id") == "bob!~b@host.example"  # type: ignore[union-attr]

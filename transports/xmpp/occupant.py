@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
 from transports.errors import LegacyError
-from transports.events import BY_ADDRESS, Person, Rank
+from transports.events import BY_ADDRESS, NO_RANK, Person, Rank
 from transports.words import say
 from transports.xmpp import write, xml
 from transports.xmpp.address import JidError, to_resource
@@ -20,8 +20,6 @@ HATS: Final = "urn:xmpp:hats:0"
 #: XEP-0317: what a hat is known by; the title is for people.
 ACCOUNT_HAT: Final = "urn:transports:hat:account"
 BOT_HAT: Final = "urn:transports:hat:bot"
-
-_ID: Final = "</x><occupant-id xmlns='urn:xmpp:occupant-id:0' id='"
 
 
 class Kin(NamedTuple):
@@ -47,15 +45,27 @@ NO_KIN: Final = Kin(_nowhere)
 def here(kin: Kin, nick: str, rank: Rank, who: Person, codes: Iterable[str] = (), own: bool = False) -> str:
     """From the resource in `from` to the end: somebody who is here. own: the reader, who knows the own address."""
     host, account, away, bot, _, id = who
-    if id == BY_ADDRESS and away is None and not account and not bot and not codes and kin.tail is not None:
+    tail = kin.tail
+    if id == BY_ADDRESS and away is None and not account and not bot and not codes and tail is not None:
         address = f"{nick}!{host}"
         if plain_address(address) is not None and len(address) <= 128:  # most are so, and thousands come at once
-            item = f"<item affiliation='{rank[0]}' role='{rank[1]}' jid='{nick.lower()}{kin.tail}/{host}'/>"
-            return f"{nick}'><x xmlns='http://jabber.org/protocol/muc#user'>{item}{_ID}{address}'/></presence>"
+            head = _MOST if rank is NO_RANK else _head(rank.affiliation, rank.role)
+            return (
+                f"{nick}{head}{nick.lower()}{tail}/{host}'/></x>"
+                f"<occupant-id xmlns='urn:xmpp:occupant-id:0' id='{address}'/></presence>"
+            )
     jid = _address(kin, nick, host) if host and not own else ""
     item = f"<item affiliation='{rank[0]}' role='{rank[1]}'{jid}/>"
     inner = f"{_absence(away)}<x xmlns='{write.MUC_USER}'>{item}{write.statuses(codes)}"
-    return f"{resource(nick)}'>{inner}{_ID}{occupant_id(nick, who)}'/>{_hats(kin, account, bot)}</presence>"
+    known = f"<occupant-id xmlns='urn:xmpp:occupant-id:0' id='{occupant_id(nick, who)}'/>"
+    return f"{resource(nick)}'>{inner}</x>{known}{_hats(kin, account, bot)}</presence>"
+
+
+def _head(affiliation: str, role: str) -> str:
+    return f"'><x xmlns='{write.MUC_USER}'><item affiliation='{affiliation}' role='{role}' jid='"
+
+
+_MOST: Final = _head(*NO_RANK[:2])
 
 
 def _address(kin: Kin, nick: str, host: str) -> str:

@@ -9,7 +9,9 @@ IRCv3 extended-join, account-notify, account-tag, away-notify, chghost, setname,
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable
+from itertools import repeat
 from typing import TYPE_CHECKING, Final
 
 from transports.bridges.irc import write
@@ -30,8 +32,6 @@ ASK_EVERY: Final = 3.0
 #: What our WHOX questions are known by (1 to 3 digits).
 TOKEN: Final = "417"
 _FIELDS: Final = f"%tcuhnfar,{TOKEN}"
-
-_new: Final = tuple.__new__
 
 
 def _known(net: Network, nick: str, but: Channel | None = None) -> bool:
@@ -71,11 +71,7 @@ def came(net: Network, channel: Channel, nick: str, host: str, more: str) -> Per
     elif who is None:
         if len(host) > HOST or not host:
             return NOBODY
-        if len(net.channels) > 1 and _known(net, nick, channel):
-            who = Person(host)
-        else:
-            who = _new(Person, (host, "", None, False, "", BY_ADDRESS))  # half the cost of Person(…), and thousands come at once
-        net.people[nick] = who
+        net.people[nick] = who = _met(net, channel, nick, host, "")
     elif who.host != host:
         who = change(net, nick, host=_fit(host, HOST))
     return who
@@ -102,9 +98,7 @@ def gone(net: Network, nick: str) -> None:
 
 def quit(net: Network, nicks: Iterable[str]) -> None:
     """These are in no channel any more."""
-    drop = net.people.pop
-    for nick in nicks:
-        drop(nick, None)
+    deque(map(net.people.pop, nicks, repeat(None)), 0)  # the fastest loop there is; a netsplit has thousands
 
 
 def left(net: Network, channel: Channel) -> None:
