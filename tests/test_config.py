@@ -449,15 +449,12 @@ NOTES = [
     ("[xmpp]\nhost = 'xmpp.example.org'", "[xmpp] everything goes to xmpp.example.org unencrypted"),
     ("[xmpp]\nusers = ['*']", "[xmpp] users: everybody who can reach your XMPP server"),
     ("[http]\nadmin = '0.0.0.0:8089'", "[http] admin: whoever reaches 0.0.0.0"),
-    ("[xmpp]\nadmins = ['me@example.org']", "[xmpp] admins has no effect in this version"),
-    ("[irc]\npersistent = true", "[irc] persistent has no effect in this version"),
-    ("[irc.networks.x]\npersistent = true", "[irc] persistent has no effect in this version"),
     ("[irc.networks.'x.org']\npassword = 'x'\ntls = 'off'", "the server's password may travel unencrypted: tls is off"),
 ]
 
 
 @pytest.mark.parametrize(("extra", "note"), NOTES)
-def test_what_is_weak_or_idle_is_noted(tmp_path: Path, extra: str, note: str) -> None:
+def test_what_is_weak_is_noted(tmp_path: Path, extra: str, note: str) -> None:
     notes = read(tmp_path, merged(extra)).notes
     assert any(note in each for each in notes), notes
 
@@ -498,14 +495,20 @@ def test_the_manual_shows_every_key_and_no_other() -> None:
     assert keys_of_the_manual() - known == set()
 
 
+def shown_in(text: str) -> dict[str, object]:
+    """What stands behind the keys that are commented out; of two with one name the last."""
+    shown = re.findall(r"(?m)^# ([a-z_]+ = (?:[^\"#]|\"[^\"]*\")*?)\s+#", text)
+    return tomllib.loads("\n".join(dict((line.partition(" ")[0], line) for line in shown).values()))
+
+
 def test_the_manual_shows_the_defaults() -> None:
     text = (ROOT / "config.toml").read_text()
-    shown = re.findall(r"(?m)^# ([a-z_]+ = (?:[^\"#]|\"[^\"]*\")*?)\s+#", text)
-    table = tomllib.loads("\n".join(dict((line.partition(" ")[0], line) for line in shown).values()))
+    limits = text[text.index("# [irc.limits]") : text.index("# [irc.archive]")]
+    table = shown_in(text)
     defaults = models.Irc(domain="irc.example.org")
     given = {key: table[key] for key in ("tls", "tls_ports", "ports", "charset", "throttle", "connect_rate")}
     assert models.Irc(domain="irc.example.org", **given).network("x") == defaults.network("x")
-    assert {key: table[key] for key in models.IrcLimits.model_fields} == defaults.limits.model_dump()
+    assert shown_in(limits) == defaults.limits.model_dump()
     assert (table["max_size"], table["keep"]) == (models.Files().max_size, models.Files().keep)
     assert (table["raw"], table["persistent"]) == (defaults.raw, defaults.network("x").persistent)
 
@@ -544,3 +547,11 @@ def test_a_link_laid_where_the_key_is_written_first_is_not_followed(tmp_path: Pa
     with pytest.raises(OSError, match=r"."):
         open_key(tmp_path / "transports.key")
     assert other.read_text() == "keep me" and not (tmp_path / "transports.key").exists()
+
+
+def test_a_networks_own_limits_stand_with_it(tmp_path: Path) -> None:
+    config = read(tmp_path, merged("[irc.limits]\nlines = 7\n[irc.networks.'x.org']\nconnections = 3\nchannels = 2"))
+    assert config.irc is not None
+    listed, other = config.irc.network("x.org"), config.irc.network("y.org")
+    assert (listed.connections, listed.channels, listed.lines) == (3, 2, 7)
+    assert (other.connections, other.channels, other.lines) == (0, 0, 7)

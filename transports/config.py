@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from pathlib import Path
@@ -58,9 +58,6 @@ SECTIONS: Final = ("xmpp", "store", "http", "files", "irc", "sms", "smtp", "brid
 
 #: Bridges of the contract that this version does not have: ignoring such a section would lose messages silently.
 NO_BRIDGE_YET: Final[dict[str, type[Section]]] = {"sms": Sms, "smtp": Smtp}
-
-#: Keys that are checked and have no effect in this version.
-NO_EFFECT_YET_KEYS: Final = {"xmpp": ("admins",), "irc": ("persistent", "raw")}
 
 #: A component secret shorter than this can be guessed by whoever reaches the server's component port.
 _SHORT_SECRET: Final = 16
@@ -165,7 +162,6 @@ class _Loading:
         files = self._section("files", Files, self._table("files"))
         irc, bridges = self._irc(), self._bridges()
         self._not_built()
-        self._no_effect()
         self._across()
         self._problems += self._secrets.problems
         if self._problems or xmpp is None or store is None or http is None or files is None:
@@ -318,15 +314,6 @@ class _Loading:
                 self._section(name, model, table)
                 self._problems.append(Problem(name, "", "this version bridges IRC only", "", "leave the section out"))
 
-    def _no_effect(self) -> None:
-        """Say which of the keys that are set do nothing in this version."""
-        networks = [table for _, table in self._tables("irc", dict(self._table("irc")), "networks")]
-        for name, keys in NO_EFFECT_YET_KEYS.items():
-            tables = [self._table(name), *(networks if name == "irc" else [])]
-            self._notes += [
-                f"[{name}] {key} has no effect in this version" for key in keys if any(map(_set(key), tables))
-            ]
-
     # What spans sections ------------------------------------------------------------------------------------------
 
     def _across(self) -> None:
@@ -385,10 +372,6 @@ def _notes(xmpp: Xmpp, store: Store, http: Http, irc: Irc | None) -> Iterator[st
         if settings.password and settings.tls != "require" and not _on_this_machine(settings.address):
             yield f"[irc.networks.{settings.name}] the server's password may travel unencrypted: tls is {settings.tls}"
 
-
-def _set(key: str) -> Callable[[Mapping[str, Any]], bool]:
-    """Whether a table sets `key` to something; an empty list sets nothing."""
-    return lambda table: table.get(key) not in (None, [])
 
 
 def _weak_secrets(config: Config) -> Iterator[str]:

@@ -111,13 +111,16 @@ class Network(Link):
     webirc: kind.Secret | None = None
     webirc_file: kind.SecretFile | None = None
     webirc_host: kind.WebircHost | None = None
+    connections: kind.Count | None = None
+    channels: kind.Count | None = None
 
 
 class IrcLimits(Section):
-    """Per user: networks at a time; per user and network: channels."""
+    """Per user: networks at a time; per user and network: channels, and lines that wait to be sent."""
 
     networks: kind.Count = 5
     channels: kind.Count = 50
+    lines: kind.Count = 500
 
 
 class IrcArchive(Section):
@@ -148,6 +151,8 @@ class NetworkSettings:
     webirc              the password with which this gateway may say for whom it connects; webirc_host: what it says
     throttle            lines of one connection; connect_rate: connections and joins of all users together
     private_addresses   whether `address` may lead to a private or loopback address
+    connections         of all users at a time, 0 for any number; channels: of one user, 0 for as many as elsewhere
+    lines               of one user that may wait to be sent
 
     What only users choose, for themselves (`bridges/irc/chosen`):
     verify              whether a certificate needs an authority, where none is pinned
@@ -178,6 +183,9 @@ class NetworkSettings:
     proxy: SecretStr | None = None
     webirc: SecretStr | None = None
     webirc_host: kind.WebircHost = "user"
+    connections: int = 0
+    channels: int = 0
+    lines: int = 500
     verify: bool = True
     fingerprint: str = ""
     certificate: bool = False
@@ -207,6 +215,7 @@ class Irc(Component, Link):
             given["private_addresses"] = True
         if entry:
             given |= _given(entry, Network)
+        given["lines"] = self.limits.lines
         return NetworkSettings(name=name, named=named, **given)
 
 

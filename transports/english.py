@@ -303,6 +303,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     "irc.mode-unfit": "A mode's value is one word, without commas, and not very long.",
     "irc.mode-untaken": "The server has not done this: {modes}",
     "irc.moved-in": "The IRC server has put you into this channel.",
+    "irc.network-full": "As many users of this gateway as may are on {server}; try again later.",
     "irc.networks": "Your IRC networks",
     "irc.networks-done": "IRC networks you are on: {count}",
     "irc.networks-help": "Lists the networks you are connected to.",

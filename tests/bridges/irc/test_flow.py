@@ -95,3 +95,8 @@ def test_every_line_leaves_once_and_in_the_order_of_its_target(
         now += wait + 1e-6
         left += due(flow, now)
     assert {key: [line for line in left if line[0] == key] for key in wanted} == wanted
+
+
+def test_how_much_may_wait_is_the_operators_to_say() -> None:
+    flow = Flow(1, 0.1, 3)
+    assert flow.push("#a", ["x"] * 3) and not flow.push("#b", ["x"])

@@ -154,9 +154,8 @@ class IrcSession:
         """Connect without a channel, and stay. LegacyError when the user may have no more networks."""
         if self.bouncer is not None and (error := self.bouncer.wake(server)) is not None:
             raise error
-        most = self.bridge.settings.limits.networks
-        if server not in self.links and len(self.links) >= most:
-            raise LegacyError("resource-constraint", say("irc.too-many-networks", count=len(self.links)))
+        if server not in self.links and (error := self.bridge.full(self, server)) is not None:
+            raise error
         link = self.links.get(server) or self.connect(server)
         link.connect(default_nick(self.user))
 
@@ -184,12 +183,11 @@ class IrcSession:
                 self.outlet.tell(Refused(command.room, error))
                 return
             link = self.links.get(server)
-        limits = self.bridge.settings.limits
-        if link is None and len(self.links) >= limits.networks:
-            words = say("irc.too-many-networks", count=len(self.links))
-            self.outlet.tell(Refused(command.room, LegacyError("resource-constraint", words)))
-        elif link is not None and not link.net.takes(command.room, limits.channels):
-            words = say("irc.too-many-channels", count=limits.channels, server=server)
+        most = link.settings.channels or self.bridge.settings.limits.channels if link is not None else 0
+        if link is None and (error := self.bridge.full(self, server)) is not None:
+            self.outlet.tell(Refused(command.room, error))
+        elif link is not None and not link.net.takes(command.room, most):
+            words = say("irc.too-many-channels", count=most, server=server)
             self.outlet.tell(Refused(command.room, LegacyError("resource-constraint", words)))
         else:
             link = link or self.connect(server)
@@ -246,7 +244,7 @@ class IrcSession:
             link.close(reason)
 
 
-class IrcBridge(Inquiries, Directory, LiveBridge):
+class IrcBridge(Directory, Inquiries, LiveBridge):
     """IRC on one domain. `key` makes the user names that IRC servers see (T24): stable, and they tell nothing."""
 
     name = "irc"
@@ -289,6 +287,14 @@ class IrcBridge(Inquiries, Directory, LiveBridge):
 
     def can(self, address: Address) -> frozenset[type]:
         return _CAN.get(address.kind, frozenset())
+
+    def can_for(self, user: str, address: Address) -> frozenset[type]:
+        """What the user's connection offers counts, too (`abilities`)."""
+        can, session = self.can(address), self._sessions.get(user)
+        if session is None or address.kind not in ("room", "person"):
+            return can
+        link = session.links.get(irc_address.split(address, self.fixed)[1])
+        return can | link.net.abilities.more if link is not None else can
 
     def identity(self, address: Address) -> Identity:
         match address.kind:
@@ -346,6 +352,15 @@ class IrcBridge(Inquiries, Directory, LiveBridge):
         if link is None or not link.net.ready:
             return Status("unavailable")
         return Status("", say("irc.status-here", nick=link.net.nick))
+
+    def full(self, session: IrcSession, server: str) -> LegacyError | None:
+        """Why a user may have no connection more to a network, if so."""
+        if len(session.links) >= self.settings.limits.networks:
+            return LegacyError("resource-constraint", say("irc.too-many-networks", count=len(session.links)))
+        most = self.settings.network(server).connections
+        if most and sum(link.settings.name == server for link in self.links) >= most:
+            return LegacyError("resource-constraint", say("irc.network-full", server=server), retry_after=600)
+        return None
 
     def sessions(self) -> dict[str, IrcSession]:
         return dict(self._sessions)

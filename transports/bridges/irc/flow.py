@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from transports.bridges.irc.echoes import Spoken
 from transports.events import SetSubject
 
-#: Lines that may wait for one connection, over all targets.
+#: Lines that may wait for one connection, over all targets, where nothing else is said.
 QUEUE_LIMIT: Final = 500
 
 
@@ -27,11 +27,12 @@ class Outgoing(NamedTuple):
 class Flow:
     """Bounded, fair, rate-limited queue. `rate` 0 means no limit: everything is due at once."""
 
-    __slots__ = ("_filled", "_queues", "_tokens", "burst", "rate", "size")
+    __slots__ = ("_filled", "_queues", "_tokens", "burst", "most", "rate", "size")
 
-    def __init__(self, burst: float, rate: float) -> None:
+    def __init__(self, burst: float, rate: float, most: int = QUEUE_LIMIT) -> None:
         self.burst = burst
         self.rate = rate
+        self.most = most
         self._tokens = burst
         self._filled = 0.0
         self._queues: dict[str, deque[Outgoing]] = {}
@@ -42,7 +43,7 @@ class Flow:
 
     def push(self, key: str, lines: list[str], of: Spoken | SetSubject | None = None) -> bool:
         """Queue the lines of one command (`of`) for target `key`; False (nothing queued) when they do not fit."""
-        if self.size + len(lines) > QUEUE_LIMIT:
+        if self.size + len(lines) > self.most:
             return False
         if not lines:
             return True

@@ -139,7 +139,7 @@ class Link:
         self.net.epoch = time.time() - self.loop.time()
         self.connection = Connection(reactor, self)
         self.buffer = Buffer()
-        self.flow = Flow(settings.throttle.burst, settings.throttle.per_second)
+        self.flow = Flow(settings.throttle.burst, settings.throttle.per_second, settings.lines)
         self.registration: Registration | None = None
         self.task: asyncio.Task[None] | None = None
         self.solving: asyncio.Task[None] | None = None
