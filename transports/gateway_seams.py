@@ -5,6 +5,7 @@ Types, and two small values; `gateway` says how they work together. No socket, n
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Awaitable
 from typing import Protocol
@@ -37,14 +38,22 @@ class Users:
 
 
 class Ids:
-    """Stanza ids, ordered by time."""
+    """Stanza ids that are times: nanoseconds since the epoch, odd for what is said now, even for what was said earlier."""
 
     def __init__(self) -> None:
-        self._last = time.time_ns()
+        self._last = 0
+        self._earlier = 2 * random.randrange(1_000_000)
 
     def stanza(self) -> str:
-        self._last += 1
-        return f"{self._last:x}"
+        now = time.time_ns() | 1
+        self._last = now = now if now > self._last else self._last + 2
+        return f"{now:x}"
+
+    def at(self, when: float) -> str:
+        """An id for something that was said at `when`, in seconds since the epoch; never later than now."""
+        self._earlier += 2
+        milliseconds = min(max(int(when * 1000), 1), time.time_ns() // 1_000_000)
+        return f"{milliseconds * 1_000_000 + self._earlier % 1_000_000:x}"
 
 
 class Durable(Protocol):
@@ -88,6 +97,10 @@ class Desk(Protocol):
 
     def presence(self, presence: Presence, address: Address) -> bool:
         """Subscriptions and probes to any address of ours, and how the user is there; True: nothing else is to be done."""
+        ...
+
+    def asks(self, message: Message) -> bool:
+        """A message that asks something of a room: an invitation, a wish to be heard; True when it was one."""
         ...
 
     def words(self, message: Message, address: Address) -> bool:

@@ -12,23 +12,21 @@ from transports.archive.place import Archive
 from transports.events import Address
 
 USER, ROOM = "hag66@shakespeare.lit", Address("room", "#coven%irc.example")
-#: The number of the first id that `fill` gives.
-FIRST = 0x18A0_0000_0000_0000
 #: Seconds since the epoch of the first line of `fill`: 2026-01-01.
 START = 1_767_225_600.0
 
 
-def name(number: int) -> str:
-    """The id of a line of `fill`."""
-    return f"{FIRST + number:x}"
+def name(number: float, start: float = START) -> str:
+    """The id of what was said so many seconds after `start`."""
+    return f"{int((start + number) * 1000) * 1_000_000 + 8:x}"
 
 
-def fill(archive: Archive, count: int, start: float = START, step: float = 1.0, first: int = 0) -> list[str]:
+def fill(archive: Archive, count: int, first: int = 0, start: float = START, step: float = 1.0) -> list[str]:
     """`count` lines, a second apart; their ids."""
-    for number in range(first, first + count):
-        text = f"<body>line {number}</body>"
-        archive.keep(name(number), f"nick{number % 3}", f"nick{number % 3}", text, start + (number - first) * step)
-    return [name(number) for number in range(first, first + count)]
+    ids = [name(number * step, start) for number in range(first, first + count)]
+    for number, id in enumerate(ids, first):
+        archive.keep(id, f"nick{number % 3}", f"nick{number % 3}", f"<body>line {number}</body>")
+    return ids
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.archive.conftest import FIRST, ROOM, START, USER, fill, name
+from tests.archive.conftest import ROOM, START, USER, fill, name
 from transports.archive import archives as module
 from transports.archive import table
 from transports.archive.archives import Archives
@@ -25,10 +25,10 @@ from transports.events import Address
 EVERY = Query(most=1_000)
 
 
-async def recalled(archive: Archive, history: History = EVERYTHING, below: str = name(10_000)) -> Sequence[Line] | None:
+async def recalled(archive: Archive, history: History = EVERYTHING) -> Sequence[Line] | None:
     """What a client would be shown; None when it would not even wait."""
     there: asyncio.Future[Sequence[Line]] = asyncio.get_running_loop().create_future()
-    return await there if archive.recall(history, below, there.set_result) else None
+    return await there if archive.recall(history, there.set_result) else None
 
 
 def modes(folder: Path) -> set[int]:
@@ -43,13 +43,13 @@ async def until(true: Callable[[], bool]) -> None:
 
 
 async def test_what_is_said_is_there_at_once_and_as_it_was(room: Archive) -> None:
-    room.keep(name(1), "n'ick", "occupant", "<body>&lt;3 „ü“ \\ \"</body>", START, "msgid-1")
-    room.keep(name(2), "me", "me", "<body>mine</body>", START, own=True, stanza="its own 'id'")
+    room.keep(name(1), "n'ick", "occupant", "<body>&lt;3 „ü“ \\ \"</body>", "msgid-1")
+    room.keep(name(2), "me", "me", "<body>mine</body>", own=True, stanza="its own 'id'")
     page = await room.page(EVERY)
     at = int(START * 1000)
     assert page.lines == [
-        Line(name(1), at, False, "n'ick", name(1), "occupant", "<body>&lt;3 „ü“ \\ \"</body>", "msgid-1"),
-        Line(name(2), at, True, "me", "its own 'id'", "me", "<body>mine</body>", ""),
+        Line(name(1), at + 1_000, False, "n'ick", name(1), "occupant", "<body>&lt;3 „ü“ \\ \"</body>", "msgid-1"),
+        Line(name(2), at + 2_000, True, "me", "its own 'id'", "me", "<body>mine</body>", ""),
     ]
     assert (page.total, page.at, page.complete) == (2, 0, True)
 
@@ -83,7 +83,7 @@ async def test_everybody_has_an_archive_of_his_own(archives: Archives, room: Arc
         archives.of("irc", USER, Address("person", ROOM.name)),
     )
     for number, other in enumerate(others):
-        other.keep(name(100 + number), "n", "n", "<body>theirs</body>", START)
+        other.keep(name(100 + number), "n", "n", "<body>theirs</body>")
     assert [len((await archive.page(EVERY)).lines) for archive in (room, *others)] == [3, 1, 1, 1]
     for other in others:
         with pytest.raises(Unknown):
@@ -92,9 +92,9 @@ async def test_everybody_has_an_archive_of_his_own(archives: Archives, room: Arc
 
 async def test_what_comes_later_with_an_earlier_time_stands_where_it_belongs(room: Archive) -> None:
     fill(room, 2, step=10)
-    room.keep(name(5), "n", "n", "<body>from the gap</body>", START + 5, "far")
-    room.keep(name(6), "n", "n", "<body>the same again</body>", START + 5, "far")
-    assert [line.id for line in (await room.page(EVERY)).lines] == [name(0), name(5), name(1)]
+    room.keep(name(5), "n", "n", "<body>from the gap</body>", "far")
+    room.keep(name(6), "n", "n", "<body>the same again</body>", "far")
+    assert [line.id for line in (await room.page(EVERY)).lines] == [name(0), name(5), name(10)]
     newest, found = await room.newest(), await room.find("far")
     assert newest is not None and newest == found and newest.key == "far"
     assert await room.find("another") is None
@@ -137,9 +137,12 @@ async def test_who_wants_none_waits_for_none(room: Archive, history: History) ->
 
 
 async def test_history_ends_where_the_client_came_in(room: Archive) -> None:
-    fill(room, 10)
-    lines = await recalled(room, below=name(7))
-    assert lines is not None and [line.id for line in lines][-1] == name(6)
+    there: asyncio.Future[Sequence[Line]] = asyncio.get_running_loop().create_future()
+    fill(room, 7)
+    assert room.recall(EVERYTHING, there.set_result)
+    fill(room, 3, 7)
+    await room.page(EVERY)
+    assert [line.id for line in await there] == [name(number) for number in range(7)]
 
 
 async def test_a_place_without_a_backlog_shows_none(archives: Archives, room: Archive) -> None:
@@ -164,7 +167,7 @@ async def test_a_newer_file_is_refused_with_words(tmp_path: Path, caplog: pytest
     assert error.value.condition == "internal-server-error"
     assert "newer" in archives.trouble and "999" in archives.trouble
     assert len(caplog.records) == 1
-    fill(room, 3, first=10)
+    fill(room, 3, 10)
     assert await recalled(room) is None
     await archives.close()
 
@@ -195,7 +198,7 @@ async def test_what_a_disk_refuses_is_written_when_it_works_again(
         ids = fill(room, 3)
         await until(lambda: archives.trouble != "")
         folder.mkdir()
-        ids += fill(room, 3, START + 10, first=3)
+        ids += fill(room, 3, 3)
         await until(lambda: archives.trouble == "")
     assert [line.id for line in (await room.page(EVERY)).lines] == ids
     assert [record.levelname for record in caplog.records] == ["ERROR", "INFO"]
@@ -209,9 +212,9 @@ async def test_rows_that_wait_for_a_slow_disk_are_bounded(
     fill(room, 1)
     await room.page(EVERY)
     archives._holding = asyncio.get_running_loop().time() + 3_600
-    fill(room, 150, first=1)
+    fill(room, 150, 1)
     archives._gathered()
-    fill(room, 100, first=200)
+    fill(room, 100, 200)
     archives._gathered()
     archives._holding = 0
     lines = (await room.page(EVERY)).lines
@@ -221,11 +224,11 @@ async def test_rows_that_wait_for_a_slow_disk_are_bounded(
 
 async def test_a_row_that_no_database_holds_costs_no_other(room: Archive, caplog: pytest.LogCaptureFixture) -> None:
     ids = fill(room, 20)
-    room.keep("no number", "n", "n", "<body/>", START + 100)
-    room.keep(name(77), "n", "n", "<body>\ud800</body>", START + 100)
-    room.keep(name(78), "n", "n", "<body/>", START + 100, "\udfff")
-    room.keep(f"{1 << 70:x}", "n", "n", "<body/>", START + 100)
-    ids += fill(room, 20, START + 200, first=100)
+    room.keep("no number", "n", "n", "<body/>")
+    room.keep(name(77), "n", "n", "<body>\ud800</body>")
+    room.keep(name(78), "n", "n", "<body/>", "\udfff")
+    room.keep(f"{1 << 70:x}", "n", "n", "<body/>")
+    ids += fill(room, 20, 100)
     assert [line.id for line in (await room.page(EVERY)).lines] == ids
     assert "count=4" in caplog.text
 
@@ -236,20 +239,20 @@ async def test_a_row_that_no_database_holds_costs_no_other(room: Archive, caplog
 async def test_what_is_forgotten_is_off_the_disk_and_what_comes_after_stays(archives: Archives, room: Archive) -> None:
     other, person = archives.of("irc", "crone1@shakespeare.lit", ROOM), archives.of("irc", USER, Address("person", "n%s"))
     fill(room, 3_000)
-    person.keep(name(5_000), "", "", "<body>canary-of-a-person</body>", START)
-    other.keep(name(5_001), "n", "n", "<body>stays</body>", START)
+    person.keep(name(5_000), "", "", "<body>canary-of-a-person</body>")
+    other.keep(name(5_001), "n", "n", "<body>stays</body>")
     await room.page(EVERY)
     await archives.forget("irc", USER)
     held = b"".join(path.read_bytes() for path in archives.path.parent.iterdir())
     assert b"canary" not in held and b"line 17<" not in held and USER.encode() not in held and b"stays" in held
-    fill(room, 2, first=6_000)
+    fill(room, 2, 6_000)
     assert [(await archive.page(EVERY)).total for archive in (room, person, other)] == [2, 0, 1]
 
 
 async def test_one_place_can_be_forgotten(archives: Archives, room: Archive) -> None:
     other = archives.of("irc", USER, Address("room", "#heath%irc.example"))
     fill(room, 3)
-    fill(other, 3, first=10)
+    fill(other, 3, 10)
     await archives.forget("irc", USER, ROOM)
     assert [(await archive.page(EVERY)).total for archive in (room, other)] == [0, 3]
 
@@ -259,16 +262,16 @@ async def test_the_oldest_go_first_and_only_as_many_as_have_to(tmp_path: Path) -
     archives = Archives(tmp_path / "archive.db", Retention(days=10, lines=30, total=45))
     rooms = [archives.of("irc", USER, Address("room", f"#{number}%s")) for number in range(3)]
     stranger = archives.of("irc", "crone1@shakespeare.lit", ROOM)
-    fill(rooms[0], 100, now - 11 * 86_400, 86_400 / 50)  # 50 are too old, and 20 of the others too many
-    fill(rooms[1], 20, now - 3_600, first=1_000)
-    fill(rooms[2], 5, now - 20 * 86_400, first=2_000)
-    fill(stranger, 30, now - 60, first=3_000)
+    kept = fill(rooms[0], 100, 0, now - 11 * 86_400, 86_400 / 50)[75:]  # 50 are too old, and 20 of the others too many
+    fill(rooms[1], 20, 1, now - 3_600)
+    fill(rooms[2], 5, 2, now - 20 * 86_400)
+    fill(stranger, 30, 3, now - 60)
     await archives.purge()
     pages = [await archive.page(EVERY) for archive in (*rooms, stranger)]
     assert [page.total for page in pages] == [25, 20, 0, 30]
-    assert [line.id for line in pages[0].lines] == [name(number) for number in range(75, 100)]
+    assert [line.id for line in pages[0].lines] == kept
     await archives.purge()
-    fill(rooms[2], 1, now, first=4_000)  # its place went with its last message, and is there again
+    fill(rooms[2], 1, 4, now - 10)  # its place went with its last message, and is there again
     assert (await rooms[2].page(EVERY)).total == 1
     await archives.close()
 
@@ -286,8 +289,14 @@ async def test_the_end_writes_what_waits(tmp_path: Path) -> None:
 def test_ids_are_what_the_house_gives_out() -> None:
     from transports.gateway_seams import Ids
 
-    id = Ids().stanza()
-    assert f"{int(id, 16):x}" == id and int(id, 16) < 1 << 63 and int(id, 16) > FIRST
+    ids = Ids()
+    now, made = time.time_ns(), [ids.stanza() for _ in range(1_000)]
+    numbers = [int(id, 16) for id in made]
+    assert sorted(set(numbers)) == numbers and 0 <= numbers[0] - now < 10**9 and numbers[-1] < 1 << 63
+    earlier = [ids.at(START) for _ in range(1_000)]
+    assert len({*made, *earlier}) == 2_000 and {int(id, 16) // 1_000_000 for id in earlier} == {int(START * 1000)}
+    for when in (-1.0, 0.0, 1e300, time.time() + 86_400):  # what servers may say
+        assert 0 < int(ids.at(when), 16) <= time.time_ns() + 1_000_000
 
 
 def test_a_file_is_made_once(tmp_path: Path) -> None:

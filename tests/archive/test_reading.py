@@ -11,12 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transports.archive import reading, table
-from transports.archive.values import Page, Query, Unknown
+from transports.archive.values import Line, Page, Query, Unknown, packed, unpacked
 
 PLACE = 7
-#: (time, own, nick) of each message; its id is its place in the list.
+#: (time, own, nick) of each message.
 Rows = list[tuple[int, bool, str]]
-rows = st.lists(st.tuples(st.integers(0, 12), st.booleans(), st.sampled_from("abc")), max_size=25)
+rows = st.lists(st.tuples(st.integers(1, 12), st.booleans(), st.sampled_from(["a", "ab", "b"])), max_size=25)
+MILLION = 1_000_000
+#: Of the first there is no message, the second is a stranger's, the others are no ids.
+ODD = ["1", f"{5 * MILLION + 99:x}", "0", "-1", "", "x", "01", "7" * 16, "f" * 16, "9" * 5_000, "\ud800", "é"]
 
 
 @pytest.fixture(scope="module")
@@ -27,12 +30,13 @@ def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Con
 
 
 def stored(connection: sqlite3.Connection, made: Rows) -> list[tuple[int, int]]:
-    """The file with these and a stranger's among them; (time, id) in the archive's order."""
+    """The file with these and a stranger's among them; (time, id) in the archive's order. The last digits of an id: which."""
     connection.execute("DELETE FROM messages")
-    insert = "INSERT INTO messages VALUES (?, ?, ?, ?, ?, NULL, '', '<body/>', NULL)"
-    connection.executemany(insert, [(id, PLACE, at, own, nick) for id, (at, own, nick) in enumerate(made, 1)])
-    connection.execute(insert, (1_000, PLACE + 1, 5, 0, "a"))
-    return sorted((at, id) for id, (at, _, _) in enumerate(made, 1))
+    insert = "INSERT INTO messages VALUES (?, ?, ?, NULL)"
+    lines = [(at * MILLION + which, packed(nick, nick, "<body/>", own, "")) for which, (at, own, nick) in enumerate(made)]
+    connection.executemany(insert, [(id, PLACE, line) for id, line in lines])
+    connection.execute(insert, (5 * MILLION + 99, PLACE + 1, packed("a", "a", "<body/>", False, "")))
+    return sorted((id // MILLION, id) for id, _ in lines)
 
 
 def ids(page: Page) -> list[int]:
@@ -60,8 +64,8 @@ def test_what_matches_is_what_a_list_says(connection: sqlite3.Connection, made: 
         and (after is None or (at, id) > after)
         and (before is None or (at, id) < before)
         and (not only or (at, id) in only)
-        and (not nick or made[id - 1][2] == nick)
-        and (own is None or made[id - 1][1] == own)
+        and (not nick or made[id % MILLION][2] == nick)
+        and (own is None or made[id % MILLION][1] == own)
     ]
     page = reading.page(connection, PLACE, query)
     assert ids(page) == [id for _, id in expected]
@@ -97,7 +101,7 @@ def test_pages_make_the_whole_both_ways(
     assert walked == whole
 
 
-@pytest.mark.parametrize("id", ["1", "3e8", "0", "-1", "", "x", "01", "7" * 16, "f" * 16, "9" * 5_000, "\ud800", "é"])
+@pytest.mark.parametrize("id", ODD)
 @pytest.mark.parametrize("field", ["after", "before", "after_id", "before_id", "ids"])
 def test_ids_that_are_not_there_are_said_to_be_so(connection: sqlite3.Connection, field: str, id: str) -> None:
     stored(connection, [])
@@ -112,6 +116,14 @@ def test_ids_that_are_not_there_are_said_to_be_so(connection: sqlite3.Connection
             reading.page(connection, None, query)
 
 
+@given(st.text(), st.text(), st.text(), st.booleans(), st.text())
+def test_a_line_is_unpacked_as_it_was_packed(nick: str, occupant: str, content: str, own: bool, stanza: str) -> None:
+    nick, occupant, stanza = (part.replace("\x1f", "") for part in (nick, occupant, stanza))  # as is all of XML
+    line = unpacked(5 * MILLION + 7, packed(nick, occupant, content, own, stanza), None)
+    id = f"{5 * MILLION + 7:x}"
+    assert line == Line(id, 5, own, nick, stanza if own else id, occupant or nick, content, "")
+
+
 def test_a_page_of_none_tells_how_many_there_are(connection: sqlite3.Connection) -> None:
     stored(connection, [(1, False, "a")] * 5)
     assert reading.page(connection, PLACE, Query(most=0)) == Page((), 5, 0, False)
@@ -120,7 +132,7 @@ def test_a_page_of_none_tells_how_many_there_are(connection: sqlite3.Connection)
 
 def test_long_messages_make_short_pages(connection: sqlite3.Connection) -> None:
     stored(connection, [(1, False, "a")] * 30)
-    connection.execute("UPDATE messages SET content = ?", (f"<body>{'x' * 40_000}</body>",))
+    connection.execute("UPDATE messages SET line = ?", (packed("a", "a", "x" * 40_000, False, ""),))
     page = reading.page(connection, PLACE, Query(most=100))
     assert (len(page.lines), page.total, page.complete) == (9, 30, False)
 
@@ -131,8 +143,8 @@ def test_long_messages_make_short_pages(connection: sqlite3.Connection) -> None:
         Query(),
         Query(before=""),
         Query(start=3, end=5),
-        Query(after="1"),
-        Query(after_id="1", before_id="2", before="2"),
+        Query(after=f"{MILLION:x}"),
+        Query(after_id=f"{MILLION:x}", before_id=f"{MILLION + 1:x}", before=f"{MILLION + 1:x}"),
     ],
 )
 def test_no_query_reads_the_whole_table(connection: sqlite3.Connection, query: Query) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.archive.conftest import START, fill, name
+from tests.archive.conftest import fill, name
 from tests.far import DOMAIN, House, condition
 from tests.xmpp.caller import until
 from transports.accounts import Account
@@ -181,18 +181,18 @@ def fin(answer: ET.Element) -> tuple[str, str, str, str, bool]:
 
 
 async def test_messages_of_a_room_come_as_the_example_shows(house: Asking) -> None:
-    house.archive().keep(name(1), "firstwitch", "o1", "<body>Thrice the brinded cat hath mew'd.</body>", START + 0.25)
-    house.archive().keep(name(2), "ada", "ada", "<body>mine</body>", START + 1, own=True, stanza="i'd")
+    house.archive().keep(name(0.25), "firstwitch", "o1", "<body>Thrice the brinded cat hath mew'd.</body>")
+    house.archive().keep(name(2), "ada", "ada", "<body>mine</body>", own=True, stanza="i'd")
     house.stanza(f"<iq type='set' id='q1' from='{DESK}' to='{JID}'><query xmlns='urn:xmpp:mam:2' queryid='f27'/></iq>")
     await until(lambda: len(house.out) == 3)
     theirs, mine, answer = house.out
     assert re.sub(" id='[0-9a-f]+'", "", theirs, count=1) == (
         f"<message from='{JID}' to='{DESK}'>"
-        f"<result xmlns='urn:xmpp:mam:2' queryid='f27' id='{name(1)}'><forwarded xmlns='urn:xmpp:forward:0'>"
+        f"<result xmlns='urn:xmpp:mam:2' queryid='f27' id='{name(0.25)}'><forwarded xmlns='urn:xmpp:forward:0'>"
         "<delay xmlns='urn:xmpp:delay' stamp='2026-01-01T00:00:00.250Z'/>"
-        f"<message xmlns='jabber:client' type='groupchat' from='{JID}/firstwitch' id='{name(1)}'>"
+        f"<message xmlns='jabber:client' type='groupchat' from='{JID}/firstwitch' id='{name(0.25)}'>"
         "<body>Thrice the brinded cat hath mew'd.</body>"
-        f"<stanza-id xmlns='urn:xmpp:sid:0' by='{JID}' id='{name(1)}'/>"
+        f"<stanza-id xmlns='urn:xmpp:sid:0' by='{JID}' id='{name(0.25)}'/>"
         "<occupant-id xmlns='urn:xmpp:occupant-id:0' id='o1'/>"
         "</message></forwarded></result></message>"
     )
@@ -201,15 +201,15 @@ async def test_messages_of_a_room_come_as_the_example_shows(house: Asking) -> No
     assert f"from='{JID}/ada' id='i&apos;d'><body>mine</body>{own}<stanza-id" in mine
     assert answer == (
         f"<iq from='{JID}' to='{DESK}' id='q1' type='result'><fin xmlns='urn:xmpp:mam:2' complete='true'>"
-        f"<set xmlns='http://jabber.org/protocol/rsm'><first index='0'>{name(1)}</first><last>{name(2)}</last>"
+        f"<set xmlns='http://jabber.org/protocol/rsm'><first index='0'>{name(0.25)}</first><last>{name(2)}</last>"
         "<count>2</count></set></fin></iq>"
     )
 
 
 async def test_a_conversation_has_both_directions(house: Asking) -> None:
     bob = house.archive(place=Address("person", "bob"))
-    bob.keep(name(1), "", "", "<body>Hail to thee</body>", START)
-    bob.keep(name(2), "", "", "<body>hail</body>", START, own=True, stanza="8a54s")
+    bob.keep(name(1), "", "", "<body>Hail to thee</body>")
+    bob.keep(name(2), "", "", "<body>hail</body>", own=True, stanza="8a54s")
     results, _ = await house.query(to=f"bob@{DOMAIN}")
     found = [stanza.find(".//{jabber:client}message") for stanza in results]
     ends = [(one.get("from"), one.get("to"), one.get("type"), one.get("id")) for one in found if one is not None]
@@ -247,7 +247,7 @@ async def test_pages_follow_each_other(house: Asking) -> None:
 )
 async def test_with_is_whose_message_it_is(house: Asking, jid: str, expected: list[int]) -> None:
     fill(house.archive(), 6)
-    house.archive().keep(name(6), "ada", "ada", "<body>mine</body>", START + 60, own=True, stanza="m")
+    house.archive().keep(name(6), "ada", "ada", "<body>mine</body>", own=True, stanza="m")
     results, answer = await house.query(form(**{"with": jid}))
     assert ids(results) == [name(n) for n in expected] and fin(answer)[3] == str(len(expected))
 
@@ -324,7 +324,7 @@ async def test_pages_wait_while_the_stream_does_not_keep_up(house: Asking) -> No
 
 
 async def test_of_a_message_that_fits_no_stanza_only_its_id_comes(house: Asking) -> None:
-    house.archive().keep(name(1), "n", "n", f"<body>{'x' * 59_900}</body>", START)
+    house.archive().keep(name(1), "n", "n", f"<body>{'x' * 59_900}</body>")
     results, answer = await house.query()
     assert results[0].find(".//{jabber:client}message") is None
     assert (ids(results), fin(answer)[3]) == ([name(1)], "1")

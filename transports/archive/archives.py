@@ -14,10 +14,10 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from transports.archive import purging, table
 from transports.archive.place import Archive
@@ -45,11 +45,11 @@ QUESTIONS: Final = 1_000
 #: Seconds for what waits to be written at the end.
 FAREWELL: Final = 3.0
 
-#: What `Archive.keep` makes: archive, id, time, own, nick, stanza, occupant, content, far id.
-Row: TypeAlias = tuple[Archive, str, int, int, str, str | None, str, str, str | None]
+#: What `Archive.keep` makes: archive, id, line (`values.packed`), the far side's id.
+Row: TypeAlias = tuple[Archive, str, str, str | None]
 
-_INSERT: Final = "INSERT OR IGNORE INTO messages (id, place, at, own, nick, stanza, occupant, content, far) VALUES "
-_STATEMENTS: Final = {size: _INSERT + ", ".join(["(?, ?, ?, ?, ?, ?, ?, ?, ?)"] * size) for size in BLOCKS}
+_INSERT: Final = "INSERT OR IGNORE INTO messages (id, place, line, far) VALUES "
+_STATEMENTS: Final = {size: _INSERT + ", ".join(["(?, ?, ?, ?)"] * size) for size in BLOCKS}
 
 
 class Archives:
@@ -105,7 +105,7 @@ class Archives:
     def _bound(self) -> None:
         """Rows beyond what may wait go, the oldest first."""
         rows = self.rows
-        if len(rows) > WAITING or (len(rows) > 1_000 and sum(len(row[7]) for row in rows) > WAITING_SIZE):
+        if len(rows) > WAITING or (len(rows) > 1_000 and sum(len(row[2]) for row in rows) > WAITING_SIZE):
             cut = max(len(rows) // 4, len(rows) - WAITING)
             del rows[:cut]
             if not self._dropped:
@@ -189,9 +189,9 @@ class Archives:
         values: list[object] = []
         epoch = self._epoch
         try:
-            for archive, id, at, own, nick, stanza, occupant, content, far in rows:
+            for archive, id, line, far in rows:
                 place = archive.place if archive.epoch == epoch else self.resolve(connection, archive, True)
-                values += (int(id, 16), place, at, own, nick, stanza, occupant, content, far)
+                values += (int(id, 16), place, line, far)
             connection.execute(_STATEMENTS[len(rows)], values)
         except (ValueError, OverflowError):  # an odd id, or half of a character
             if len(rows) == 1:
@@ -214,8 +214,11 @@ class Archives:
 
     # Reading ------------------------------------------------------------------------------------------------------
 
-    async def ask(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Have a question answered in the thread, after all that was said before. LegacyError with words when it cannot be."""
+    def ask(self, work: Callable[[sqlite3.Connection], T]) -> Coroutine[Any, Any, T]:
+        """Have a question answered in the thread: it sees all that was said before this call, and nothing that is said after.
+
+        LegacyError with words, now or when it is awaited, when it cannot be answered.
+        """
         if self._broken or self._closed:
             raise LegacyError("internal-server-error", say("archive.away"))
         if self._asked >= QUESTIONS:
@@ -224,8 +227,11 @@ class Archives:
         if loop.time() >= self._holding:
             self._flush()
         self._asked += 1
+        return self._answer(loop.run_in_executor(self._executor(), lambda: work(self._open())))
+
+    async def _answer(self, answering: asyncio.Future[T]) -> T:
         try:
-            answer = await loop.run_in_executor(self._executor(), lambda: work(self._open()))
+            answer = await answering
         except (sqlite3.Error, OSError, table.Newer) as error:
             self._failed(error)
             raise LegacyError("internal-server-error", say("archive.away")) from error

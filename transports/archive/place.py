@@ -8,11 +8,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Coroutine, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from transports.archive import reading
-from transports.archive.values import Extent, History, Line, Page, Query
+from transports.archive.values import Extent, History, Line, Page, Query, packed
 from transports.errors import LegacyError
 
 if TYPE_CHECKING:
@@ -46,29 +46,26 @@ class Archive:
         nick: str,
         occupant: str,
         content: str,
-        when: float | None = None,
         key: str = "",
         own: bool = False,
-        stanza: str | None = None,
+        stanza: str = "",
     ) -> None:
         """Archive a message. Never waits, never fails.
 
-        id: its stanza-id, one of `Ids`; nick and content: finished XML (`values.Line`); when: seconds since the epoch,
-        None for now; key: the far side's id: what has one that is there already is not kept again; stanza: the id that its
-        author gave it ('' for none), None where that is `id`
+        id: its stanza-id, of `Ids`, which is its time; nick and content: finished XML (`values.Line`); key: the far side's id:
+        what has one that is there already is not kept again; stanza: the id that the user gave it ('' for none), if it is
+        his own
         """
         archives = self.archives
-        at = int((time.time() if when is None else when) * 1000)
-        far = key[:LONGEST_KEY] if key else None
-        archives.rows.append((self, id, at, 1 if own else 0, nick, stanza, occupant, content, far))
+        archives.rows.append((self, id, packed(nick, occupant, content, own, stanza), key[:LONGEST_KEY] if key else None))
         if not archives.gathering:
             archives.gather()
 
-    def recall(self, history: History, below: str, then: Callable[[Sequence[Line]], None]) -> bool:
+    def recall(self, history: History, then: Callable[[Sequence[Line]], None]) -> bool:
         """Have the last lines read for a client that comes in; False when there is nothing to wait for, and `then` is not called.
 
-        below: an id; what comes to us after it was made is not among them. `then` is called once, later, with the oldest
-        first, or with none where they cannot be had in time.
+        What is said after this call is not among them. `then` is called once, later, with the oldest first, or with none
+        where they cannot be had in time.
         """
         most = self.backlog if history.stanzas is None else min(self.backlog, history.stanzas)
         if most <= 0 or history.none or self.archives.empty or self.archives.trouble:
@@ -76,21 +73,15 @@ class Archive:
         since = history.since or 0.0
         if history.seconds is not None:
             since = max(since, time.time() - history.seconds)
-        start = max(0, min(int(since * 1000), 1 << 62))
-        self.archives.tasks.start(self._recall(most, start, below, then))
-        return True
-
-    async def _recall(self, most: int, since: int, below: str, then: Callable[[Sequence[Line]], None]) -> None:
-        lines: Sequence[Line] = ()
+        start = int(since * 1000)
         try:
-            async with asyncio.timeout(PATIENCE):
-                lines = await self.archives.ask(
-                    lambda connection: reading.recent(connection, self.archives.resolve(connection, self), most, since, below)
-                )
-        except (LegacyError, TimeoutError):
-            log.debug("a history could not be read in time")
-        finally:
-            then(lines)
+            reading_it = self.archives.ask(
+                lambda connection: reading.recent(connection, self.archives.resolve(connection, self), most, start)
+            )
+        except LegacyError:
+            return False
+        self.archives.tasks.start(_recall(reading_it, then))
+        return True
 
     async def page(self, query: Query) -> Page:
         """A page of it. Unknown for ids that are not there; LegacyError with words when nothing can be read."""
@@ -115,3 +106,14 @@ class Archive:
         return await self.archives.ask(
             lambda connection: reading.by_key(connection, self.archives.resolve(connection, self), key)
         )
+
+
+async def _recall(reading_it: Coroutine[Any, Any, list[Line]], then: Callable[[Sequence[Line]], None]) -> None:
+    lines: Sequence[Line] = ()
+    try:
+        async with asyncio.timeout(PATIENCE):
+            lines = await reading_it
+    except (LegacyError, TimeoutError):
+        log.debug("a history could not be read in time")
+    finally:
+        then(lines)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final, TypeAlias
 
-from transports.archive.values import Retention
+from transports.archive.values import Retention, at_or_after
 
 #: Rows of one step.
 STEP: Final = 2_000
@@ -24,15 +24,13 @@ Step: TypeAlias = Callable[[sqlite3.Connection], bool]
 
 def plan(connection: sqlite3.Connection, retention: Retention, now: int) -> list[Step]:
     """What is to be done, as steps. now: milliseconds since the epoch."""
-    old = now - retention.days * 86_400_000
+    old = at_or_after(now - retention.days * 86_400_000)
     steps: list[Step] = []
     totals: Counter[str] = Counter()
     places: dict[str, list[int]] = {}
     for place, owner in connection.execute("SELECT place, owner FROM places").fetchall():
-        limit = _limit(connection, place, retention.lines, old)
-        if limit is not None:
-            steps.append(partial(_below, place=place, at=limit[0], id=limit[1]))
-        kept = _since(connection, place, limit)
+        first, kept = _first(connection, place, retention.lines, old)
+        steps.append(partial(_below, place=place, id=first))
         totals[owner] += kept
         places.setdefault(owner, []).append(place)
         if not kept:
@@ -43,40 +41,33 @@ def plan(connection: sqlite3.Connection, retention: Retention, now: int) -> list
     return steps
 
 
-def _limit(connection: sqlite3.Connection, place: int, most: int, old: int) -> tuple[int, int] | None:
-    """The first message of a place that stays; None when all do."""
-    query = "SELECT at, id FROM messages WHERE place = ? ORDER BY at DESC, id DESC LIMIT 1 OFFSET ?"
-    last = connection.execute(query, (place, most)).fetchone()  # the newest that is too much
-    limit = (int(last[0]), int(last[1]) + 1) if last is not None else (old, 0)
-    limit = max(limit, (old, 0))
-    found = connection.execute("SELECT 1 FROM messages WHERE place = ? AND (at, id) < (?, ?) LIMIT 1", (place, *limit))
-    return limit if found.fetchone() is not None else None
+def _first(connection: sqlite3.Connection, place: int, most: int, old: int) -> tuple[int, int]:
+    """Below which id the messages of a place go, and how many stay."""
+    query = "SELECT id FROM messages WHERE place = ? ORDER BY id DESC LIMIT 1 OFFSET ?"
+    excess = connection.execute(query, (place, most)).fetchone()  # the newest that is too much
+    first = max(old, excess[0] + 1) if excess is not None else old
+    kept = connection.execute("SELECT count(*) FROM messages WHERE place = ? AND id >= ?", (place, first)).fetchone()
+    return first, int(kept[0])
 
 
-def _since(connection: sqlite3.Connection, place: int, limit: tuple[int, int] | None) -> int:
-    query = "SELECT count(*) FROM messages WHERE place = ? AND (at, id) >= (?, ?)"
-    return int(connection.execute(query, (place, *(limit or (0, 0)))).fetchone()[0])
-
-
-def _below(connection: sqlite3.Connection, place: int, at: int, id: int) -> bool:
+def _below(connection: sqlite3.Connection, place: int, id: int) -> bool:
     """Delete the oldest before a message."""
-    query = "SELECT id FROM messages WHERE place = ? AND (at, id) < (?, ?) ORDER BY at, id LIMIT ?"
-    return _delete(connection, query, (place, at, id, STEP)) == STEP
+    query = "SELECT id FROM messages WHERE place = ? AND id < ? ORDER BY id LIMIT ?"
+    return _delete(connection, query, (place, id, STEP)) == STEP
 
 
 def _oldest(connection: sqlite3.Connection, places: Sequence[int], left: list[int]) -> bool:
     """Delete the oldest of several places together; `left`: how many yet."""
     marks = ", ".join("?" * len(places))
-    query = f"SELECT id FROM messages WHERE place IN ({marks}) ORDER BY at, id LIMIT ?"
+    query = f"SELECT id FROM messages WHERE place IN ({marks}) ORDER BY id LIMIT ?"
     left[0] -= _delete(connection, query, (*places, min(left[0], 10 * STEP)))
     return left[0] > 0
 
 
 def _vacant(connection: sqlite3.Connection, place: int) -> bool:
     """Forget a place that has no message any more."""
-    connection.execute(
-        "DELETE FROM places WHERE place = ? AND NOT EXISTS (SELECT 1 FROM messages WHERE messages.place = places.place)", (place,)
-    )
+    none = "NOT EXISTS (SELECT 1 FROM messages WHERE messages.place = places.place)"
+    connection.execute(f"DELETE FROM places WHERE place = ? AND {none}", (place,))
     return False
 
 

@@ -1,7 +1,6 @@
 """Queries of one place's archive, as SQL: an open connection in, values out.
 
-The order is (time, id): what was filled in later stands where it belongs. Counts and pages come from one index.
-XEP-0313 4, XEP-0059.
+The order is that of the ids, which are times: what was filled in later stands where it belongs. XEP-0313 4, XEP-0059.
 """
 
 from __future__ import annotations
@@ -10,11 +9,22 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any, Final, TypeAlias
 
-from transports.archive.values import MOST_IDS, Extent, Line, Page, Query, Unknown, number
+from transports.archive.values import (
+    MOST_IDS,
+    Extent,
+    Line,
+    Page,
+    Query,
+    Unknown,
+    at_or_after,
+    beginning,
+    number,
+    unpacked,
+)
 
 #: Characters of the lines of one page: what is longer ends early, and its reader asks for the next.
 HEAVIEST: Final = 400_000
-_COLUMNS: Final = "id, at, own, nick, stanza, occupant, content, far"
+
 _Where: TypeAlias = list[tuple[str, Sequence[Any]]]
 
 
@@ -24,54 +34,50 @@ def page(connection: sqlite3.Connection, place: int | None, query: Query) -> Pag
     backwards = query.before is not None
     near = list(bounds)
     if query.after:
-        near.append(("(at, id) > (?, ?)", _position(connection, place, query.after)))
+        near.append(("id > ?", (_known(connection, place, query.after),)))
     if query.before:
-        near.append(("(at, id) < (?, ?)", _position(connection, place, query.before)))
+        near.append(("id < ?", (_known(connection, place, query.before),)))
     if place is None or query.nothing:
         return Page((), 0, 0, True)
-    count = _count(connection, bounds)
+    total = _count(connection, bounds)
     if query.most <= 0:
-        return Page((), count, 0, count == 0)
+        return Page((), total, 0, total == 0)
     lines, more = _lines(connection, near, query.most, backwards)
     if not lines:
-        return Page((), count, 0, True)
-    first = _count(connection, [*bounds, ("(at, id) < (?, ?)", (lines[0].at, number(lines[0].id)))])
-    return Page(lines, count, first, not more)
+        return Page((), total, 0, True)
+    return Page(lines, total, _count(connection, [*bounds, ("id < ?", (number(lines[0].id),))]), not more)
 
 
-def recent(connection: sqlite3.Connection, place: int | None, most: int, since: int, below: str) -> list[Line]:
-    """The last lines since a time that came to us before the one that is `below`; the oldest first."""
+def recent(connection: sqlite3.Connection, place: int | None, most: int, since: int) -> list[Line]:
+    """The last lines, at or after a time; the oldest first."""
     if place is None:
         return []
-    where: _Where = [("place = ?", (place,)), ("at >= ?", (since,)), ("id < ?", (number(below),))]
+    where: _Where = [("place = ?", (place,)), ("id >= ?", (at_or_after(since),))]
     return _lines(connection, where, most, backwards=True)[0]
 
 
 def extent(connection: sqlite3.Connection, place: int | None) -> Extent | None:
     """Where an archive begins and ends; None when it is empty."""
-    ends = []
-    for order in ("ASC", "DESC"):
-        found = connection.execute(
-            f"SELECT id, at FROM messages WHERE place = ? ORDER BY at {order}, id {order} LIMIT 1", (place,)
-        ).fetchone()
-        if found is None:
-            return None
-        ends.append((f"{found[0]:x}", int(found[1])))
-    return Extent(*ends)
+    query = "SELECT id, line, far FROM messages WHERE place = ? ORDER BY id"
+    first = connection.execute(f"{query} LIMIT 1", (place,)).fetchone()
+    last = connection.execute(f"{query} DESC LIMIT 1", (place,)).fetchone()
+    if first is None:
+        return None
+    begin, end = unpacked(*first), unpacked(*last)
+    return Extent((begin.id, begin.at), (end.id, end.at))
 
 
 def newest(connection: sqlite3.Connection, place: int | None) -> Line | None:
     """The last message that the far side has an id for."""
-    found = connection.execute(
-        f"SELECT {_COLUMNS} FROM messages WHERE place = ? AND far IS NOT NULL ORDER BY at DESC, id DESC LIMIT 1", (place,)
-    ).fetchone()
-    return _line(found) if found is not None else None
+    query = "SELECT id, line, far FROM messages WHERE place = ? AND far IS NOT NULL ORDER BY id DESC LIMIT 1"
+    found = connection.execute(query, (place,)).fetchone()
+    return unpacked(*found) if found is not None else None
 
 
 def by_key(connection: sqlite3.Connection, place: int | None, key: str) -> Line | None:
     """The message that the far side calls `key`."""
-    found = connection.execute(f"SELECT {_COLUMNS} FROM messages WHERE place = ? AND far = ?", (place, key)).fetchone()
-    return _line(found) if found is not None else None
+    found = connection.execute("SELECT id, line, far FROM messages WHERE place = ? AND far = ?", (place, key)).fetchone()
+    return unpacked(*found) if found is not None else None
 
 
 # ----------------------------------------------------------------------------------------------------------------------
@@ -81,29 +87,31 @@ def _bounds(connection: sqlite3.Connection, place: int | None, query: Query) -> 
     """What all lines that match have in common."""
     where: _Where = [("place = ?", (place,))]
     if query.start is not None:
-        where.append(("at >= ?", (query.start,)))
+        where.append(("id >= ?", (at_or_after(query.start),)))
     if query.end is not None:
-        where.append(("at <= ?", (query.end,)))
+        where.append(("id < ?", (at_or_after(query.end + 1),)))
     if query.after_id:
-        where.append(("(at, id) > (?, ?)", _position(connection, place, query.after_id)))
+        where.append(("id > ?", (_known(connection, place, query.after_id),)))
     if query.before_id:
-        where.append(("(at, id) < (?, ?)", _position(connection, place, query.before_id)))
+        where.append(("id < ?", (_known(connection, place, query.before_id),)))
     if query.ids:
-        ids = list({_position(connection, place, id)[1] for id in query.ids[:MOST_IDS]})
+        ids = list({_known(connection, place, id) for id in query.ids[:MOST_IDS]})
         where.append((f"id IN ({', '.join('?' * len(ids))})", ids))
     if query.nick:
-        where.append(("nick = ?", (query.nick,)))
-    if query.own is not None:
-        where.append(("own = ?", (int(query.own),)))
+        starts = [beginning(query.nick, own) for own in (False, True) if query.own in (None, own)]
+        each = " OR ".join("substr(line, 1, ?) = ?" for _ in starts)
+        where.append((f"({each})", [value for start in starts for value in (len(start), start)]))
+    elif query.own is not None:
+        where.append(("substr(line, 1, 1) = ?", (str(int(query.own)),)))
     return where
 
 
-def _position(connection: sqlite3.Connection, place: int | None, id: str) -> tuple[int, int]:
-    """Where a message stands in the order. Unknown when it is not in this archive."""
-    found = connection.execute("SELECT at, id FROM messages WHERE id = ? AND place = ?", (number(id), place)).fetchone()
+def _known(connection: sqlite3.Connection, place: int | None, id: str) -> int:
+    """A message's number. Unknown when it is not in this archive."""
+    found = connection.execute("SELECT id FROM messages WHERE id = ? AND place = ?", (number(id), place)).fetchone()
     if found is None:
         raise Unknown
-    return int(found[0]), int(found[1])
+    return int(found[0])
 
 
 def _count(connection: sqlite3.Connection, where: _Where) -> int:
@@ -115,27 +123,20 @@ def _lines(connection: sqlite3.Connection, where: _Where, most: int, backwards: 
     """At most so many, the nearest; and whether there are more that way."""
     text, values = _joined(where)
     order = "DESC" if backwards else "ASC"
-    cursor = connection.execute(
-        f"SELECT {_COLUMNS} FROM messages WHERE {text} ORDER BY at {order}, id {order} LIMIT ?", (*values, most + 1)
-    )
+    query = f"SELECT id, line, far FROM messages WHERE {text} ORDER BY id {order} LIMIT ?"
+    cursor = connection.execute(query, (*values, most + 1))
     lines: list[Line] = []
     size = 0
     more = False
     for row in cursor:
-        size += len(row[6])
+        size += len(row[1])
         if len(lines) == most or (lines and size > HEAVIEST):
             more = True
             break
-        lines.append(_line(row))
+        lines.append(unpacked(*row))
     cursor.close()
     return (lines[::-1] if backwards else lines), more
 
 
 def _joined(where: _Where) -> tuple[str, list[Any]]:
     return " AND ".join(text for text, _ in where), [value for _, values in where for value in values]
-
-
-def _line(row: Any) -> Line:
-    id, at, own, nick, stanza, occupant, content, far = row
-    name = f"{id:x}"
-    return Line(name, at, bool(own), nick, name if stanza is None else stanza, occupant, content, far or "")

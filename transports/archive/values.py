@@ -1,7 +1,9 @@
 """What an archive is asked and what it gives: values only.
 
 A message is kept as what a client sees of it: the parts of its stanza, finished XML, so that live, history and archive
-show the same. Times are whole milliseconds since the epoch. XEP-0313 for queries, XEP-0059 for pages.
+show the same. Its id is its time: nanoseconds since the epoch, unique, in hexadecimal (`gateway_seams.Ids`). So the order of
+ids is the order of the archive, also of what came late. Times are whole milliseconds since the epoch.
+XEP-0313 for queries, XEP-0059 for pages.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ class Line(NamedTuple):
     own       the user's own
     nick      its sender's, as resource inside an attribute; '' in the archive of a person
     stanza    the id of the stanza, as its author gave it; '' for none
-    occupant  XEP-0421, '' for none
+    occupant  XEP-0421
     content   what is in the stanza beside ids, delay and addresses
     key       the far side's id of it, '' for none
     """
@@ -35,6 +37,38 @@ class Line(NamedTuple):
     occupant: str
     content: str
     key: str = ""
+
+
+#: Parts of a line as it is stored; no XML holds this character.
+_SPLIT: Final = "\x1f"
+#: Nanoseconds in a millisecond.
+_MILLION: Final = 1_000_000
+
+
+def packed(nick: str, occupant: str, content: str, own: bool, stanza: str) -> str:
+    """A line as it is stored, beside its id and the far side's."""
+    occupant = "" if occupant == nick else occupant
+    if own:
+        return f"1{nick}{_SPLIT}{occupant}{_SPLIT}{stanza}{_SPLIT}{content}"
+    return f"0{nick}{_SPLIT}{occupant}{_SPLIT}{content}"
+
+
+def unpacked(id: int, line: str, key: str | None) -> Line:
+    """The inverse; the id of a stanza that is not the user's own is the archive's."""
+    own = line[:1] == "1"
+    nick, occupant, *stanza, content = line[1:].split(_SPLIT, 3 if own else 2)
+    name = f"{id:x}"
+    return Line(name, id // _MILLION, own, nick, stanza[0] if own else name, occupant or nick, content, key or "")
+
+
+def beginning(nick: str, own: bool) -> str:
+    """What every line of an occupant begins with."""
+    return f"{int(own)}{nick}{_SPLIT}"
+
+
+def at_or_after(at: int) -> int:
+    """The first id of a time."""
+    return min(max(at, 0) * _MILLION, (1 << 63) - 1)
 
 
 class Query(NamedTuple):

@@ -29,6 +29,10 @@ class Names(Protocol):
         """A new stanza id: unique, ordered by time, harmless in XML."""
         ...
 
+    def at(self, when: float) -> str:
+        """One for something that was said at `when` (seconds since the epoch): in its place in that order."""
+        ...
+
 
 class Client:
     """One full JID in the room. The strings are the starts of its stanzas, up to the sender's resource."""

@@ -27,13 +27,12 @@ class Past(Protocol):
         nick: str,
         occupant: str,
         content: str,
-        when: float | None = None,
         key: str = "",
         own: bool = False,
-        stanza: str | None = None,
+        stanza: str = "",
     ) -> None: ...
 
-    def recall(self, history: History, below: str, then: Callable[[Sequence[Line]], None]) -> bool: ...
+    def recall(self, history: History, then: Callable[[Sequence[Line]], None]) -> bool: ...
 
 
 def spoken(line: Line, start: str, by: str, late: str = "", more: str = "") -> str:
