@@ -400,7 +400,7 @@ def test_a_backup_for_machines(house: House) -> None:
     found = house.json("backup", str(house.folder / "copy.db"))
     assert found.pop("size") > 0
     assert found.pop("schema")
-    assert found == {"path": str(house.folder / "copy.db"), "accounts": 2, "secrets": 1, "key": "fits"}
+    assert found == {"path": str(house.folder / "copy.db"), "accounts": 2, "secrets": 1, "key": "fits", "archive": None}
     assert house.json("restore", str(house.folder / "copy.db"), "--yes")["aside"].startswith(str(house.path))
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from transports.archive import table
 from transports.store import lock, schema
 from transports.store.backup import Copy, backup, restore
 from transports.store.database import Database, open_database
@@ -323,3 +324,61 @@ async def test_a_link_laid_where_the_copy_is_written_is_not_followed(
     with pytest.raises((StoreError, OSError)):
         backup(url, target, KEY)
     assert other.read_text() == "keep me" and not target.exists()
+
+
+# The archive ----------------------------------------------------------------------------------------------------------
+
+
+def archive_of(path: Path, *texts: str) -> Path:
+    """An archive in a file, as a daemon leaves it that still runs."""
+    connection = table.connect(path)
+    connection.executemany("INSERT INTO messages (place, line) VALUES (1, ?)", [(text,) for text in texts])
+    return path
+
+
+def lines(path: Path) -> list[str]:
+    with closing(sqlite3.connect(path)) as connection:
+        return [line for (line,) in connection.execute("SELECT line FROM messages ORDER BY id")]
+
+
+async def test_the_archive_goes_there_and_back(database: Database, url: str, target: Path) -> None:
+    await fill(database)
+    archive = archive_of(database_of(url).with_name("archive.db"), "one", "two")
+    made = backup(url, target, KEY)
+    assert made.archive == target.with_name("one.db.archive") and stat.S_IMODE(made.archive.stat().st_mode) == 0o600
+    assert lines(made.archive) == ["one", "two"] == lines(archive)
+    with pytest.raises(StoreError, match="exists"):
+        backup(url, target, KEY)
+    await database.close()
+    archive_of(archive, "three")
+    copy, _ = restore(target, url, KEY)
+    assert copy.archive == archive and lines(archive) == ["one", "two"]
+    aside = min(archive.parent.glob("archive.db.before-restore-*"))  # its log, if it has one, has a longer name
+    assert lines(aside) == ["one", "two", "three"]
+    assert sorted(path.name for path in target.parent.iterdir()) == ["one.db", "one.db.archive"]
+
+
+@pytest.mark.parametrize("broken", ["damaged", "newer", "strange"])
+async def test_an_archive_that_is_no_use_changes_nothing(
+    database: Database, url: str, target: Path, broken: str
+) -> None:
+    await fill(database)
+    archive = archive_of(database_of(url).with_name("archive.db"), "one")
+    made = backup(url, target, KEY)
+    assert made.archive is not None
+    await database.close()
+    with closing(sqlite3.connect(made.archive, isolation_level=None)) as connection:
+        if broken != "damaged":
+            connection.execute(f"PRAGMA user_version={999 if broken == 'newer' else 0}")
+    if broken == "damaged":
+        made.archive.write_bytes(made.archive.read_bytes()[:5_000])
+    before = database_of(url).read_bytes()
+    with pytest.raises(StoreError, match="newer" if broken == "newer" else "store: "):
+        restore(target, url, KEY)
+    assert lines(archive) == ["one"] and database_of(url).read_bytes() == before
+
+
+async def test_without_an_archive_there_is_none_beside_the_copy(database: Database, url: str, target: Path) -> None:
+    await fill(database)
+    assert backup(url, target, KEY).archive is None
+    assert [path.name for path in target.parent.iterdir()] == ["one.db"]

@@ -74,13 +74,13 @@ def _key(config: Config) -> bytes:
 
 
 def _facts(copy: Copy) -> dict[str, Any]:
-    return {**copy._asdict(), "path": str(copy.path)}
+    return {**copy._asdict(), "path": str(copy.path), "archive": str(copy.archive) if copy.archive is not None else None}
 
 
 def _words(copy: Copy) -> str:
-    return (
-        f"{size(copy.size)}, schema {copy.schema}, accounts: {copy.accounts}, secrets: {copy.secrets}; {KEYS[copy.key]}"
-    )
+    archive = f"; the archive is in {_path(copy.archive)}" if copy.archive is not None else ""
+    counts = f"accounts: {copy.accounts}, secrets: {copy.secrets}"
+    return f"{size(copy.size)}, schema {copy.schema}, {counts}{archive}; {KEYS[copy.key]}"
 
 
 def _path(path: object) -> str:

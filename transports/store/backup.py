@@ -1,7 +1,8 @@
 """A copy of the database while the daemon runs, checked; and a copy put back, checked before anything is replaced.
 
 For the command line: synchronous, its own connections, SQLite only. A backup is one file of mode 0600 without what was
-deleted. The secrets in it stay sealed: it is of use together with the store's key only, which is not in it.
+deleted, and beside it, called as it with `.archive` at the end, the archive of what was said, if there is one. The secrets
+in it stay sealed: it is of use together with the store's key only, which is not in it.
 """
 
 from __future__ import annotations
@@ -11,25 +12,31 @@ import hmac
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, TypeVar
 from urllib.parse import quote
 
+from transports.archive import table
+from transports.archive.table import FILE as ARCHIVE
 from transports.store import lock, schema
 from transports.store.errors import NewerDatabaseError, StoreError
 from transports.store.vault import mark
 
+T = TypeVar("T")
+
 #: Seconds to wait for somebody who writes.
 PATIENCE: Final = 30.0
 _BESIDE: Final = ("-wal", "-shm", "-journal")
+_ARCHIVED: Final = ".archive"
 
 
 class Copy(NamedTuple):
     """A database as it was checked.
 
     key  whether the configured key is the one its secrets are sealed with: fits; other; none when it holds no mark of a key
+    archive  the copy of the archive; None when there is none
     """
 
     path: Path
@@ -38,6 +45,7 @@ class Copy(NamedTuple):
     accounts: int
     secrets: int
     key: Literal["fits", "other", "none"]
+    archive: Path | None = None
 
 
 class Restored(NamedTuple):
@@ -56,13 +64,16 @@ def backup(url: str, target: Path, key: bytes) -> Copy:
     source = _path(url)
     if not source.exists():
         raise StoreError(f"store: there is no database at {source} yet")
+    archive, beside = source.with_name(ARCHIVE), _of_the_archive(target)
     with (
         _held(lock.use(source)),
         _words(f"cannot write {target}"),
         _reserved(target),
+        _reserved(beside) if archive.exists() else contextlib.nullcontext(),
         _copied(source, "rw", target, key) as copy,
+        _archive(archive, "rw", beside) as part,
     ):
-        return _placed(copy, target)
+        return _placed(copy, part, target, beside)
 
 
 def restore(source: Path, url: str, key: bytes) -> Restored:
@@ -76,14 +87,20 @@ def restore(source: Path, url: str, key: bytes) -> Restored:
         if target.exists() and os.path.samefile(source, target):
             raise StoreError(f"store: {source} is the database itself")
         owner = lock.owner_of(target)
-        with _copied(source, "ro" if _beside(source) else "ro&immutable=1", target, key, owner) as copy:
+        saved, archive = _of_the_archive(source), target.with_name(ARCHIVE)
+        with (
+            _copied(source, _reading(source), target, key, owner) as copy,
+            _archive(saved, _reading(saved), archive, owner) as part,
+        ):
             if copy.key == "other" and copy.secrets:
                 raise StoreError(
                     f"store: the secrets in {source} were sealed with another key: restore the key that belongs to it first "
                     "(transports.key beside the database, or [store] key or key_file)"
                 )
+            if part is not None and archive.exists():
+                _put_aside(archive)
             aside = _put_aside(target) if target.exists() else None
-            return Restored(_placed(copy, target), aside)
+            return Restored(_placed(copy, part, target, archive), aside)
 
 
 # Copying --------------------------------------------------------------------------------------------------------------
@@ -93,33 +110,58 @@ def restore(source: Path, url: str, key: bytes) -> Restored:
 def _copied(
     source: Path, mode: str, target: Path, key: bytes, owner: tuple[int, int] | None = None
 ) -> Iterator[Copy]:
-    """A checked copy in a file beside `target`, to be put in its place; gone afterwards when it was not.
+    """A checked copy in a file beside `target`, to be put in its place; gone afterwards when it was not."""
+    source.stat()  # what is missing is said in the system's words
+    with _part(source, mode, target, lambda connection: _checked(connection, source, key), owner) as (part, copy):
+        yield copy._replace(path=part, size=part.stat().st_size)
+
+
+@contextlib.contextmanager
+def _archive(source: Path, mode: str, target: Path, owner: tuple[int, int] | None = None) -> Iterator[Path | None]:
+    """The same of an archive; None when there is none."""
+    if source.exists():
+        with _part(source, mode, target, lambda connection: _archived(connection, source), owner) as (part, _):
+            yield part
+    else:
+        yield None
+
+
+@contextlib.contextmanager
+def _part(
+    source: Path,
+    mode: str,
+    target: Path,
+    check: Callable[[sqlite3.Connection], T],
+    owner: tuple[int, int] | None = None,
+) -> Iterator[tuple[Path, T]]:
+    """A copy in a file beside `target`, to be put in its place, and what `check` says of it; gone afterwards when it was not.
 
     owner: whom it is to belong to when root makes it. The folder may be that user's, so the file is never given by its name.
     """
-    source.stat()  # what is missing is said in the system's words
     part = target.with_name(f".{target.name}.part-{os.getpid()}")
     descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         with closing(_connect(source, mode)) as connection:
             connection.execute("VACUUM INTO ?", (str(part),))
         with closing(_connect(part, "ro&immutable=1")) as connection:
-            copy = _checked(connection, source, key)
+            found = check(connection)
         if not os.path.samestat(os.fstat(descriptor), part.lstat()):
             raise StoreError(f"store: {part} was replaced while it was written")
         if owner is not None and os.geteuid() == 0:
             os.fchown(descriptor, *owner)
         os.fsync(descriptor)
-        yield copy._replace(path=part, size=os.fstat(descriptor).st_size)
+        yield part, found
     finally:
         os.close(descriptor)
         part.unlink(missing_ok=True)
 
 
-def _placed(copy: Copy, target: Path) -> Copy:
+def _placed(copy: Copy, archive: Path | None, target: Path, beside: Path) -> Copy:
+    if archive is not None:
+        archive.replace(beside)
     copy.path.replace(target)
     _sync(target.parent)
-    return copy._replace(path=target)
+    return copy._replace(path=target, archive=beside if archive is not None else None)
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
@@ -146,6 +188,18 @@ def _checked(connection: sqlite3.Connection, source: Path, key: bytes) -> Copy:
     )
     secrets += more
     return Copy(source, 0, str(version), accounts, secrets, "none" if known is None else "fits" if fits else "other")
+
+
+def _archived(connection: sqlite3.Connection, source: Path) -> None:
+    """StoreError when a copy of an archive is no use."""
+    damage = _one(connection, "PRAGMA integrity_check(1)")
+    if damage != "ok":
+        raise StoreError(f"store: {source} is damaged: {damage}")
+    found = table.version(connection)
+    if not found:
+        raise StoreError(f"store: {source} is no archive of Transports")
+    if found > len(table.MIGRATIONS):
+        raise NewerDatabaseError(f"store: {table.newer(source, found)}")
 
 
 def _known(version: str, source: Path) -> None:
@@ -186,6 +240,16 @@ def _put_aside(database: Path) -> Path:
         with contextlib.suppress(FileNotFoundError):
             Path(f"{database}{suffix}").rename(f"{aside}{suffix}")
     return aside
+
+
+def _of_the_archive(copy: Path) -> Path:
+    """Where the archive is that belongs to a copy of a database."""
+    return copy.with_name(f"{copy.name}{_ARCHIVED}")
+
+
+def _reading(source: Path) -> str:
+    """How to open a copy: as nobody writes it, unless it has a log."""
+    return "ro" if _beside(source) else "ro&immutable=1"
 
 
 def _beside(database: Path) -> bool:
