@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from transports.bridges.irc import identd
+
 UNIT = Path(__file__).parents[1] / "systemd" / "transports.service"
+SOCKET = UNIT.with_name("transports-identd.socket")
 
 #: systemd's own scale: 0 is nothing to attack, 100 everything; times ten of what it prints.
 EXPOSURE = 12
@@ -28,11 +31,19 @@ def test_little_to_attack() -> None:
     assert done.returncode == 0, done.stdout
 
 
-def test_systemd_understands_the_unit(tmp_path: Path) -> None:
-    copy = tmp_path / UNIT.name
+def test_systemd_understands_the_units(tmp_path: Path) -> None:
+    copy, socket = tmp_path / UNIT.name, tmp_path / SOCKET.name
     copy.write_text(re.sub(r"(?m)^ExecStart=\S+", f"ExecStart={shutil.which('true')}", UNIT.read_text()))
-    done = analyze("verify", "--man=no", str(copy))
+    socket.write_text(SOCKET.read_text())
+    done = analyze("verify", "--man=no", str(copy), str(socket))
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_socket_of_identd_is_found_by_its_name() -> None:
+    unit = configparser.ConfigParser(strict=False, interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment,method-assign]
+    unit.read(SOCKET)
+    assert dict(unit["Socket"]) == {"ListenStream": "113", "FileDescriptorName": identd.NAME, "Service": UNIT.name}
 
 
 def test_the_promises_of_the_unit() -> None:

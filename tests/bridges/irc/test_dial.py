@@ -515,10 +515,12 @@ async def test_through_a_proxy_which_looks_the_name_up(made: Certificate) -> Non
 
 
 async def test_a_proxy_that_refuses_is_told() -> None:
-    async with socks_proxy(1, reply=5) as (proxy, _):
-        async with playing(address="irc.test", proxy=f"socks5://127.0.0.1:{proxy.port}") as stage:
-            stage.join()
-            assert "connection refused" in (await stage.refused()).text
+    async with (
+        socks_proxy(1, reply=5) as (proxy, _),
+        playing(address="irc.test", proxy=f"socks5://127.0.0.1:{proxy.port}") as stage,
+    ):
+        stage.join()
+        assert "connection refused" in (await stage.refused()).text
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.1", "::1", "localhost", "printer.local", "intranet", "x.internal"])

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from transports.bridges.irc.keeping import KeptPolicies
 from transports.bridges.irc.sts import HOSTS, LONGEST, Offer, Policies, Policy, parse
+from transports.options import Options
 
 
 @pytest.mark.parametrize(
@@ -85,6 +87,17 @@ def test_policies_outlive_the_process() -> None:
     again.load({**book.saved, "broken.test": "x", "empty.test": ""})
     assert again.of("irc.test", 1050) == Policy(6697, 100, 1100)
     assert again.of("broken.test", 0) is None
+
+
+async def test_policies_lie_among_the_options_of_nobody() -> None:
+    options = Options()
+    kept = KeptPolicies(options, "irc.example.org")
+    policies = Policies(kept.save)
+    policies.learn("irc.test", 6697, "duration=100", 1000)
+    policies.learn("gone.test", 6697, "duration=100", 1000)
+    policies.learn("gone.test", 6697, "duration=0", 1000)
+    await kept.stop()
+    assert KeptPolicies(options, "irc.example.org").load() == {"irc.test": "6697 100 1100"}
 
 
 def test_thousands_of_connections_that_end_are_not_as_many_writes() -> None:

@@ -36,11 +36,7 @@ class KeptCertificates:
         return str(self._options.of(user, self._place(network)).get(PEM, ""))
 
     async def put(self, user: str, network: str, text: str) -> None:
-        place = self._place(network)
-        answers = {**self._options.of(user, place), PEM: text}
-        if not text:
-            del answers[PEM]
-        await self._options.put(user, place, answers, SECRETS)
+        await self._options.change(user, self._place(network), {PEM: text or None}, SECRETS)
 
 
 class KeptPolicies:
