@@ -21,14 +21,14 @@ FLOORS = {
     1: "ports describe files.media archive.values "
     "xmpp.address xmpp.xml xmpp.read xmpp.write xmpp.client xmpp.occupant xmpp.roomtalk xmpp.room xmpp.vcard xmpp.disco xmpp.fence "
     "xmpp.dates xmpp.past xmpp.mam "
-    "xmpp.comeback bridges.irc.history bridges.irc.regain bridges.irc.retry "
+    "xmpp.away xmpp.comeback bridges.irc.history bridges.irc.regain bridges.irc.retry "
     "xmpp.administer xmpp.channelsearch xmpp.inviting xmpp.rsm "
     "xmpp.sharing xmpp.markup xmpp.forms xmpp.prose xmpp.meaning xmpp.semantics xmpp.chat "
     "bridges.*.address bridges.*.read bridges.*.write bridges.*.text bridges.*.session "
     "bridges.irc.ignoring "
     "bridges.irc.invites bridges.irc.listing bridges.irc.modes bridges.irc.ranks "
     "bridges.irc.asks bridges.irc.orders bridges.irc.caps bridges.irc.channel bridges.irc.crowd bridges.irc.flow bridges.irc.ctcp bridges.irc.formatting bridges.irc.notices bridges.irc.styling "
-    "bridges.irc.folk bridges.irc.inbound bridges.irc.isupport bridges.irc.numerics bridges.irc.replies "
+    "bridges.irc.absence bridges.irc.folk bridges.irc.watch bridges.irc.inbound bridges.irc.isupport bridges.irc.numerics bridges.irc.replies "
     "bridges.irc.negotiation bridges.irc.sasl bridges.irc.scram bridges.irc.sts bridges.irc.wanted "
     "bridges.irc.abilities bridges.irc.activity bridges.irc.batches bridges.irc.echoes bridges.irc.feelings bridges.irc.speaking "
     "bridges.irc.standard bridges.irc.tagged xmpp.linked xmpp.referring xmpp.roomrefs "
@@ -36,7 +36,7 @@ FLOORS = {
     # asyncio, SQL, files
     2: "archive.archives archive.place archive.purging archive.reading archive.table "
     "readmit roll "
-    "gateway gateway_seams showing visitor post mailbox mailbox_in mailbox_out mailbox_seams "
+    "concerning gateway gateway_seams showing visitor post mailbox mailbox_in mailbox_out mailbox_seams "
     "tasks asking accounts contacts options store.* "
     "bridges.irc.settings "
     "control config config_errors config_models config_values secrets log notify catalogs resolve "
@@ -49,7 +49,7 @@ FLOORS = {
     "files.reach files.fetching files.putting files.exchange "
     "bridges.irc.command bridges.irc.configure bridges.irc.networks bridges.irc.acting bridges.irc.operators "
     "bridges.irc.bouncer "
-    "bridges.*.wire bridges.*.bridge bridges.irc.people bridges.irc.inquiries bridges.irc.dial bridges.irc.socks bridges.irc.identd",
+    "bridges.*.wire bridges.*.bridge bridges.irc.people bridges.irc.watching bridges.irc.inquiries bridges.irc.dial bridges.irc.socks bridges.irc.identd",
     4: "app cli shell.* __main__ web",  # may import all
 }
 #: Libraries, and the lowest floor that may use them.

@@ -13,6 +13,7 @@ Two kinds of bridges:
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from transports.describe import EVERYWHERE, Answers, Card, Description, Form, Prompt, Status, Value
@@ -115,6 +116,19 @@ class Options(Protocol):
         ...
 
 
+class Hearing(Protocol):
+    """Whom users want to know of. From memory, at once."""
+
+    def heard(self, user: str) -> Sequence[Address]:
+        """The contacts whose presence a user gets: news of them are told as Seen."""
+        ...
+
+
+class _Nobody:
+    def heard(self, user: str) -> Sequence[Address]:
+        return ()
+
+
 class Services(NamedTuple):
     """What a bridge is given at its start.
 
@@ -127,6 +141,7 @@ class Services(NamedTuple):
     accounts: Accounts
     files: Files
     options: Options
+    hearing: Hearing = _Nobody()
 
 
 # What a bridge is -------------------------------------------------------------------------------------------------
@@ -184,6 +199,10 @@ class Bridge(Protocol):
         """
         ...
 
+    def can_for(self, user: str, address: Address) -> frozenset[type]:
+        """The same for one user, on whose connection it may depend."""
+        return self.can(address)
+
     def identity(self, address: Address) -> Identity: ...
 
     def max_text(self, address: Address) -> int:
@@ -221,6 +240,10 @@ class Bridge(Protocol):
 
     async def unregister(self, user: str, answers: Answers) -> None:
         """The user leaves: undo at the far side what registering had set up. What it raises is logged; the user is gone."""
+        return
+
+    def preferred(self, user: str) -> None:
+        """A user has chosen preferences."""
         return
 
     def status(self, user: str) -> Status:
@@ -276,7 +299,7 @@ class Page(NamedTuple):
 
 class Search(NamedTuple):
     """Which rooms: `text` in name or subject, at least so many people; sorted by `key`: users | name; at most `most` of them,
-    after or before one (its JID's local part), or from an index. XEP-0433, XEP-0059.
+    after or before one (its JID's local part; before '' is the last page), or from an index. XEP-0433, XEP-0059.
     """
 
     text: str = ""
@@ -286,14 +309,29 @@ class Search(NamedTuple):
     after: str | None = None
     before: str | None = None
     at: int | None = None
+    names: bool = True
+    subjects: bool = True
 
 
 def _not_here() -> LegacyError:
     return LegacyError("feature-not-implemented", say("gate.not-here"))
 
 
+class Program(NamedTuple):
+    """What somebody's program says it is."""
+
+    name: str
+    version: str = ""
+    system: str = ""
+
+
 class LiveBridge(Bridge, Protocol):
-    """What is awaited ends by LegacyError when the far side says no, or nothing in time."""
+    """What is awaited ends by LegacyError when the far side says no, or nothing in time.
+
+    programs  whether the programs of people can be asked something (`version`, `ping`, `clock`); else ours answers for them
+    """
+
+    programs: bool = False
 
     def open(self, user: str, outlet: Outlet) -> Session:
         """A session for `user` (bare JID); cheap, connects nothing yet."""
@@ -332,8 +370,29 @@ class LiveBridge(Bridge, Protocol):
         """Set it up so; fields that are not among `answers` keep their values."""
         raise _not_here()
 
+    def servers(self, user: str) -> Sequence[Address]:
+        """The servers below the gateway that a user may want to look at."""
+        return ()
+
+    def reachable(self, user: str, place: Address) -> bool:
+        """Whether `about` can know anything of a room now, `rooms` of a server; clients ask before they join, and must not wait
+        for nothing."""
+        return False
+
+    async def version(self, user: str, person: Address) -> Program | None:
+        """Which program somebody uses; None: ours."""
+        return None
+
+    async def ping(self, user: str, person: Address) -> None:
+        """Return when somebody's program has answered."""
+        return
+
+    async def clock(self, user: str, person: Address) -> datetime | None:
+        """The moment that somebody's clock shows, with its offset from UTC; None: ours does."""
+        return None
+
     async def about(self, user: str, room: Address) -> About | None:
-        """What the far side tells of a room that the user is not in; None: nothing."""
+        """What the far side tells of a room that the user is not in, within a few seconds; None: nothing."""
         return None
 
     async def rooms(self, user: str, server: Address, search: Search) -> Page:

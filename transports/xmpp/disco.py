@@ -226,6 +226,13 @@ def version() -> str:
     return f"<query xmlns='jabber:iq:version'><name>Transports</name><version>{text(number)}</version></query>"
 
 
+def program(name: str, version: str, system: str) -> str:
+    """The answer of XEP-0092 for a program of somebody else's, in its own words."""
+    os = f"<os>{text(clip(system, 500))}</os>" if system else ""
+    words = f"<name>{text(clip(name, 500))}</name><version>{text(clip(version, 500))}</version>"
+    return f"<query xmlns='jabber:iq:version'>{words}{os}</query>"
+
+
 def time(now: float, offset: int = 0) -> str:
     """The answer of XEP-0202. now: seconds since the epoch; offset: minutes east of UTC."""
     hours, minutes = divmod(abs(offset), 60)

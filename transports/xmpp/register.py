@@ -165,6 +165,7 @@ class Register:
                 await self._answer(user, answers, sheet)
             if sheet.own:
                 await self.desk.accounts.prefer(user, answers)
+                self.desk.bridge.preferred(user)
             if new:
                 self._tried(user)
                 self.desk.tasks.start(self._welcome(user, by))

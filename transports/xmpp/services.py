@@ -1,21 +1,21 @@
 """What every address of ours answers to, each beside the features it stands for: one table, handed to the gateway by `app`.
 
-XEP-0030 (disco), XEP-0092 (version), XEP-0199 (ping), XEP-0202 (time), XEP-0410 (self-ping). Clients ask any JID of a
+XEP-0030 (disco), XEP-0092 (version), XEP-0199 (ping), XEP-0202 (time), XEP-0410 (self-ping),
+XEP-0433 (search). Clients ask any JID of a
 gateway's domain before they decide what it is, so unknown ones are answered like people, at once and from memory.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Awaitable, Mapping
+from typing import Final, cast
 
 from transports.errors import LegacyError
 from transports.events import Address, Say
 from transports.gateway import Service, Wing
-from transports.ports import Identity
+from transports.ports import Identity, LiveBridge, Search
 from transports.words import say
-from transports.xmpp import disco, mam
+from transports.xmpp import channelsearch, disco, inquiries, mam, rsm
 from transports.xmpp.address import from_resource, jid_of
 from transports.xmpp.read import Iq
 from transports.xmpp.room import Room
@@ -25,6 +25,7 @@ _ITEMS: Final = "{http://jabber.org/protocol/disco#items}query"
 _VERSION: Final = "{jabber:iq:version}query"
 _PING: Final = "{urn:xmpp:ping}ping"
 _TIME: Final = "{urn:xmpp:time}time"
+_SEARCH: Final = f"{{{channelsearch.NS}}}search"
 _NICK_NODE: Final = "x-roomuser-item"
 
 
@@ -54,7 +55,7 @@ def _place(wing: Wing, iq: Iq, address: Address) -> disco.Place:
     return place._replace(form=disco.roominfo(subject, occupants, place.identity.name, avatar))
 
 
-def info(wing: Wing, iq: Iq) -> str:
+def info(wing: Wing, iq: Iq) -> str | Awaitable[str]:
     address = wing.address(iq.to.local)
     node = iq.payload.get("node", "") if iq.payload is not None else ""
     if node == _NICK_NODE and address.kind == "room":
@@ -64,54 +65,87 @@ def info(wing: Wing, iq: Iq) -> str:
     place = _place(wing, iq, address)
     if node and node != disco.node(place):
         raise LegacyError("item-not-found", "")
+    if address.kind == "room" and not node and not iq.to.resource and _outside(wing, iq, address):
+        return _told(wing, iq, address, place)
     return disco.info(place, node)
 
 
-def items(wing: Wing, iq: Iq) -> str:
-    """What is below: the networks one is on below the gateway, one's channels below a server; occupants are not listed."""
+def _outside(wing: Wing, iq: Iq, address: Address) -> bool:
+    """Whether the far side knows more of a room than we do."""
+    room = _room(wing, iq, address)
+    return (room is None or not room.inside) and _reachable(wing, iq, address)
+
+
+async def _told(wing: Wing, iq: Iq, address: Address, place: disco.Place) -> str:
+    """disco#info of a room that one is not in (XEP-0045 6.4): with what the far side tells of it, if it does in time."""
+    about = await cast(LiveBridge, wing.bridge).about(iq.sender.partition("/")[0], address)
+    if about is not None and place.form is not None:
+        avatar = dict(place.form.fields).get("muc#roominfo_avatarhash", ("",))[0]
+        place = place._replace(form=disco.roominfo(about.subject, about.occupants, place.identity.name, avatar))
+    return disco.info(place)
+
+
+def items(wing: Wing, iq: Iq) -> str | Awaitable[str]:
+    """What is below: networks and the rooms one is in below the gateway, channels below a server; occupants are not listed."""
     address = wing.address(iq.to.local)
     node = iq.payload.get("node", "") if iq.payload is not None else ""
     if node and wing.desk is not None and (answer := wing.desk.items(iq, node)) is not None:
         return answer
-    visitor = wing.known(iq.sender)
-    entries: list[tuple[str, str]] = []
-    if visitor is not None and not node and address.kind in ("service", "server"):
-        for room, view in visitor.rooms.items():
-            if view.inside and (not address.name or room.name.endswith(f"%{address.name}")):
-                entries.append((jid_of(room.name, wing.bridge.domain), wing.bridge.identity(room).name))
-    return disco.items(entries, node)
+    if node or address.kind not in ("service", "server"):
+        return disco.items((), node)
+    if address.kind == "server" and _reachable(wing, iq, address):
+        search = channelsearch.paged(Search(most=channelsearch.USUAL), rsm.asked(iq.payload), wing.bridge.domain)
+        return _channels(wing, iq, address, search)
+    return disco.items(_below(wing, iq, address))
 
 
-def version(wing: Wing, iq: Iq) -> str:
-    return disco.version()
+def _below(wing: Wing, iq: Iq, address: Address) -> list[tuple[str, str]]:
+    """What is known without asking: servers, and the rooms that the asker is in."""
+    bridge, visitor = wing.bridge, wing.known(iq.sender)
+    found: list[Address] = []
+    if address.kind == "service" and not bridge.durable:
+        found += cast(LiveBridge, bridge).servers(iq.sender.partition("/")[0])
+    if visitor is not None:
+        rooms = [room for room, view in visitor.rooms.items() if view.inside]
+        found += [room for room in rooms if not address.name or room.name.endswith(f"%{address.name}")]
+    return [(jid_of(each.name, bridge.domain), bridge.identity(each).name) for each in found]
 
 
-def ping(wing: Wing, iq: Iq) -> str:
-    """XEP-0199; to an occupant of a room it is the self-ping of XEP-0410, answered here and never sent to IRC."""
+async def _channels(wing: Wing, iq: Iq, server: Address, search: Search) -> str:
+    page = await cast(LiveBridge, wing.bridge).rooms(iq.sender.partition("/")[0], server, search)
+    return channelsearch.items(page, wing.bridge.domain)
+
+
+def search(wing: Wing, iq: Iq) -> str | Awaitable[str]:
+    """XEP-0433: the form, or what fits it."""
     address = wing.address(iq.to.local)
-    if address.kind != "room":
-        return ""
-    room = _room(wing, iq, address)
-    if not iq.to.resource:
-        return ""
-    if room is None or iq.sender not in room.clients:
-        raise LegacyError("not-acceptable", say("room.not-in"))
-    nick = from_resource(iq.to.resource)
-    if nick == room.nick:
-        return ""
-    if nick not in room.members:
-        raise LegacyError("item-not-found", "")
-    raise LegacyError("feature-not-implemented", "")
+    if address.kind != "server" or iq.payload is None:
+        raise LegacyError("service-unavailable", say("search.elsewhere"))
+    wanted = channelsearch.wanted(iq.payload, wing.bridge.domain)
+    if wanted is None:
+        language = wing.desk.language(iq) if wing.desk is not None else iq.language
+        return channelsearch.form(language)
+    return _found(wing, iq, address, wanted)
 
 
-def clock(wing: Wing, iq: Iq) -> str:
-    return disco.time(time.time())
+async def _found(wing: Wing, iq: Iq, server: Address, wanted: Search) -> str:
+    page = await cast(LiveBridge, wing.bridge).rooms(iq.sender.partition("/")[0], server, wanted)
+    return channelsearch.results(page, wing.bridge.domain)
+
+
+def _reachable(wing: Wing, iq: Iq, address: Address) -> bool:
+    """Whether the far side can be asked about a place now, and somebody is there to wait for the answer."""
+    bridge = wing.bridge
+    if bridge.durable or wing.desk is None:
+        return False
+    return cast(LiveBridge, bridge).reachable(iq.sender.partition("/")[0], address)
 
 
 TABLE: Final[Mapping[tuple[str, str], Service]] = {
     ("get", _INFO): info,
     ("get", _ITEMS): items,
-    ("get", _VERSION): version,
-    ("get", _PING): ping,
-    ("get", _TIME): clock,
+    ("get", _VERSION): inquiries.version,
+    ("get", _PING): inquiries.ping,
+    ("get", _TIME): inquiries.clock,
+    ("get", _SEARCH): search,
 }

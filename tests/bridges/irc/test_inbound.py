@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.bridges.irc.scene import BY, ME, ROOM, Scene, say
-from transports.bridges.irc.inbound import CTCP, UNASKED, feed, settle
+from transports.bridges.irc.ctcp import FLOW
+from transports.bridges.irc.inbound import UNASKED, feed, settle
 from transports.bridges.irc.orders import NICK_LIMIT
 from transports.bridges.irc.read import Buffer, decode
 from transports.bridges.irc.write import BadLine
@@ -25,6 +26,7 @@ from transports.events import (
     Join,
     Joined,
     Left,
+    More,
     Notice,
     Person,
     Rank,
@@ -34,6 +36,7 @@ from transports.events import (
     RoleSet,
     Said,
     SetSubject,
+    Span,
     Subject,
     SubjectSet,
 )
@@ -41,6 +44,8 @@ from transports.events import (
 BOB = Address("person", "bob%irc.test")
 SERVER = Address("server", "irc.test")
 OTHER = Address("room", "#d%irc.test")
+NICKSERV, CHANSERV = Address("person", "nickserv%irc.test"), Address("person", "chanserv%irc.test")
+ADA = More(spans=(Span(1, 4, ("strong",)),))
 
 
 @pytest.fixture
@@ -60,12 +65,22 @@ def scene() -> Scene:
         (":bob!b@h PRIVMSG #c :hello there", Said(ROOM, "bob", "hello there")),
         (":bob!b@h PRIVMSG #c hello", Said(ROOM, "bob", "hello")),
         (":bob!b@h PRIVMSG #C ::)", Said(ROOM, "bob", ":)")),
-        (":bob!b@h PRIVMSG #c :\x02bold\x02 and \x0304red\x03", Said(ROOM, "bob", "bold and red")),
+        (
+            ":bob!b@h PRIVMSG #c :\x02bold\x02 and \x0304red\x03",
+            Said(ROOM, "bob", "*bold* and red", more=More(spans=(Span(1, 5, ("strong",)),))),
+        ),
         (":bob!b@h PRIVMSG #c :\x01ACTION waves\x01", Said(ROOM, "bob", "waves", "act")),
         (":bob!b@h PRIVMSG #c :\x01ACTION waves", Said(ROOM, "bob", "waves", "act")),
         (":bob!b@h NOTICE #c :look", Said(ROOM, "bob", "look", "notice")),
-        (":bob!b@h PRIVMSG @#c :ops only", Said(ROOM, "bob", "ops only")),
-        (":bob!b@h NOTICE %#c :halfops and up", Said(ROOM, "bob", "halfops and up", "notice")),
+        (":bob!b@h PRIVMSG @#c :ops only", Said(ROOM, "bob", "[to @] ops only")),
+        (":bob!b@h NOTICE %#c :halfops and up", Said(ROOM, "bob", "[to %] halfops and up", "notice")),
+        (
+            ":bob!b@h PRIVMSG @#c :\x01ACTION \x1dnods",
+            Said(ROOM, "bob", "[to @] _nods_", "act", more=More(spans=(Span(8, 12, ("emphasis",)),))),
+        ),
+        (":NickServ!s@services.test NOTICE ada :\x02ada\x02 is free", Said(NICKSERV, "NickServ", "*ada* is free", more=ADA)),
+        (":ChanServ!s@services.test NOTICE ada :[#c] Welcome to #c!", Said(ROOM, "ChanServ", "[#c] Welcome to #c!", "notice")),
+        (":ChanServ!s@services.test NOTICE ada :[#d] Welcome", Said(CHANSERV, "ChanServ", "[#d] Welcome")),
         (":bob!b@h PRIVMSG ada :psst", Said(BOB, "bob", "psst")),
         (":bob!b@h NOTICE ada :psst", Said(BOB, "bob", "psst", "notice")),
         (":bob!b@h PRIVMSG ada :\x01ACTION nods\x01", Said(BOB, "bob", "nods", "act")),
@@ -89,7 +104,7 @@ def test_what_is_said(scene: Scene, line: str, fact: object) -> None:
         ":bob!b@h PRIVMSG @#elsewhere :not our channel",
         ":ada!~u@host PRIVMSG ada :to myself",
         ":bob!b@h NOTICE ada :\x01VERSION someone's reply\x01",
-        ":bob!b@h PRIVMSG ada :\x01DCC SEND file 1 2 3\x01",
+        ":bob!b@h PRIVMSG ada :\x01FINGER\x01",
         ":irc.test 372 ada :- a line of the MOTD",
         ":irc.test CAP ada NEW :batch",
         ":eve!e@h INVITE carol #d",
@@ -129,7 +144,7 @@ def test_an_own_ping_is_answered_with_what_it_held(scene: Scene) -> None:
         ("\x01PING 123 456\x01", "NOTICE bob :\x01PING 123 456\x01"),
         ("\x01TIME\x01", None),
         ("\x01FINGER\x01", None),
-        ("\x01CLIENTINFO\x01", None),
+        ("\x01CLIENTINFO\x01", "NOTICE bob :\x01CLIENTINFO ACTION CLIENTINFO PING TIME VERSION\x01"),
     ],
 )
 def test_ctcp_answers_tell_nothing_of_the_user(scene: Scene, request_: str, answer: str | None) -> None:
@@ -148,7 +163,7 @@ def test_ctcp_requests_do_not_use_up_the_users_own_turns(scene: Scene) -> None:
 def test_ctcp_requests_wait_for_nobody_and_nobody_waits_for_them(scene: Scene) -> None:
     scene.held = True
     scene.feed(":bob!b@h PRIVMSG ada :\x01VERSION\x01")
-    assert [key for key, _ in scene.queued] == [CTCP]
+    assert [key for key, _ in scene.queued] == [FLOW]
     scene.release()
     scene.lines.clear()
     scene.do(say())

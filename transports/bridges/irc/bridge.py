@@ -32,6 +32,7 @@ from transports.bridges.irc.people import description
 from transports.bridges.irc.pseudonyms import Pseudonyms
 from transports.bridges.irc.settings import Set
 from transports.bridges.irc.sts import Policies
+from transports.bridges.irc.watching import Watching
 from transports.bridges.irc.wire import Link
 from transports.config import Irc, NetworkSettings
 from transports.describe import Description, Status
@@ -56,7 +57,7 @@ from transports.events import (
     Type,
 )
 from transports.options import Options as Unkept
-from transports.ports import Accounts, Identity, LiveBridge, Options, Outlet, Services
+from transports.ports import Accounts, Hearing, Identity, LiveBridge, Options, Outlet, Services
 from transports.words import say
 
 log = logging.getLogger(__name__)
@@ -251,7 +252,9 @@ class IrcBridge(Directory, Inquiries, LiveBridge):
     kind = "irc"
     durable = False
 
-    def __init__(self, settings: Irc, key: bytes, accounts: Accounts, options: Options | None = None) -> None:
+    def __init__(
+        self, settings: Irc, key: bytes, accounts: Accounts, options: Options | None = None, hearing: Hearing | None = None
+    ) -> None:
         self.settings = settings
         self.options: Options = options if options is not None else Unkept()
         self.set = Set(settings, self.options)
@@ -260,6 +263,7 @@ class IrcBridge(Directory, Inquiries, LiveBridge):
         self.links: dict[Link, None] = {}
         self.bouncers: dict[Bouncer, None] = {}
         self.shelf = Shelf()
+        self.watching = Watching(self, hearing)
         self._accounts = accounts
         self._gates: dict[str, Gate] = {}
         self._sweep_at = GATES
@@ -328,9 +332,7 @@ class IrcBridge(Directory, Inquiries, LiveBridge):
         target, server = irc_address.split(address, self.fixed)
         if address.kind in ("server", "service") and server:
             return self._standing(user, server)
-        links = [link for link in self.links_of(user) if link.settings.name == server and link.net.ready]
-        there = bool(links) and (not target or links[0].sees(target))
-        return Status("" if there else "unavailable")
+        return self.watching.presence(user, target, server)
 
     def persistent(self, user: str, room: Address) -> bool:
         return self.set.persistent(user, room)
@@ -467,6 +469,7 @@ class IrcBridge(Directory, Inquiries, LiveBridge):
                     link.tick(now)
                 except Exception:
                     log.exception("a link to %s failed at its timer", link.settings.name)
+            self.watching.tick()
             for bouncer in list(self.bouncers):
                 try:
                     bouncer.tick(now)
@@ -481,4 +484,4 @@ def _minutes(now: float) -> tuple[str, ...]:
 
 def build(settings: Irc, services: Services) -> IrcBridge:
     """The bridge for [irc]."""
-    return IrcBridge(settings, services.key, services.accounts, services.options)
+    return IrcBridge(settings, services.key, services.accounts, services.options, services.hearing)

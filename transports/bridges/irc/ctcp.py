@@ -96,13 +96,16 @@ def afford(asked: tuple[float, ...], now: float) -> tuple[float, ...]:
 
 
 def question(nick: str, kind: str, text: str = "") -> Question:
-    """VERSION, TIME, or PING with a token, which the answer repeats. write.BadLine when nobody can be called so."""
+    """VERSION, TIME, or PING with a token, which the answer repeats. write.BadLine when nobody can be called so.
+
+    It is no server that answers, so a label says nothing but that the question has gone its way.
+    """
     line = write.privmsg(nick, f"\x01{kind} {text}\x01" if text else f"\x01{kind}\x01")
 
     def fits(line: Line) -> bool:
         return line.params[1] == kind and (kind != "PING" or line.params[2].strip() == text)
 
-    return Question(line, (nick,), ends=frozenset((_REPLY,)), errors=SEND_ERRORS, fits=fits, within=WITHIN)
+    return Question(line, (nick,), ends=frozenset((_REPLY,)), errors=SEND_ERRORS, fits=fits, within=WITHIN, plain=True)
 
 
 _VERSION: Final = re.compile(r"(?P<name>\D[^\d\s]*(?:\s[^\d\s]+){0,3}?)[\s:/]+v?(?P<version>\d\S*)(?:[\s:/-]+(?P<os>.*))?")

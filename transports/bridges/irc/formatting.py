@@ -14,9 +14,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from transports.bridges.irc import styling
+from transports.bridges.irc import text as irc_text
 from transports.bridges.irc.text import FORMAT
 from transports.events import More, Span
 
+#: Preferences: what becomes of formatting in what is heard (MARKS, PLAIN), and whether what is said has any.
+FORMATTING, FORMATTING_OUT = "formatting", "formatting_out"
+MARKS, PLAIN = "marks", "plain"
 #: Spans and marks of one message; with more, it is no emphasis that counts.
 MOST: Final = 50
 
@@ -170,6 +174,9 @@ def _nested(stretches: Iterable[_Stretch]) -> Iterator[_Stretch]:
 _CODES: Final = {"*": "\x02", "_": "\x1d", "~": "\x1e"}
 _ANY_MARK: Final = re.compile("[*_~]")
 _LINK: Final = re.compile(r"(?<![a-z0-9+.-])[a-z][a-z0-9+.-]{1,20}:[^\s*_~]\S*", re.IGNORECASE)
+#: The longest line (RFC 1459 2.3).
+LINE: Final = 512
+_ACTION: Final = irc_text.action("")[:-1]
 #: What `whole` may add to a line, in bytes.
 CARRIED: Final = len(_CODES)
 
@@ -194,11 +201,20 @@ def _within(edges: list[int], place: int) -> bool:
     return bisect_right(edges, place) % 2 == 1
 
 
+def utterances(body: str, target: str, prefix: str, codes: bool) -> list[str]:
+    """`text.utterances`, with formatting if that is wanted."""
+    formatted = coded(body) if codes else body
+    if formatted is body:
+        return irc_text.utterances(body, target, prefix)
+    return list(whole(irc_text.utterances(formatted, target, prefix, LINE - CARRIED)))
+
+
 def whole(lines: Iterable[str]) -> Iterator[str]:
-    """The pieces of one line, each with the styles that were on at the end of the one before: IRC begins each line without."""
+    """The pieces of a message, each with the styles that were on at the end of the one before: IRC begins each line without."""
     on: dict[str, None] = {}
     for line in lines:
-        yield "".join(on) + line
+        head = _ACTION if line.startswith(_ACTION) else ""
+        yield head + "".join(on) + line[len(head) :]
         for char in line:
             if char in _TOGGLES and char not in on:
                 on[char] = None

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from transports.bridges.irc import absence, invites, speaking, write
 from transports.bridges.irc import address as irc_address
-from transports.bridges.irc import invites, speaking, write
 from transports.bridges.irc import text as irc_text
 from transports.bridges.irc.channel import Channel
 from transports.errors import LegacyError
@@ -28,6 +28,7 @@ from transports.events import (
     Retract,
     SameRoom,
     Say,
+    SetAway,
     SetSubject,
     Type,
 )
@@ -182,7 +183,7 @@ def _say(net: Network, command: Say, now: float) -> None:
         target = channel.name
         text = command.text
         fits = 0 < len(text) <= channel.room and write.plain(text) and text[:4] != "/me "
-        if fits and command.more is None and net.abilities.plain:
+        if fits and command.more is None and net.abilities.plain and not net.manners.codes:
             if not net.line.queue(target, [channel.head + text], command):  # most are short and plain
                 _full(net, command)
             return
@@ -246,6 +247,7 @@ ORDERS: Final[dict[type, Callable[[Network, Any, float], None]]] = {
     Leave: _leave,
     Rename: _rename,
     SetSubject: _set_subject,
+    SetAway: absence.set_away,
     Invite: invites.invite,
     RequestVoice: invites.request_voice,
 }

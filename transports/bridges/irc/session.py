@@ -12,9 +12,8 @@ from collections import deque
 from collections.abc import Callable, Collection
 from typing import Final, Protocol
 
+from transports.bridges.irc import absence, folk, regain, watch, write
 from transports.bridges.irc import address as irc_address
-from transports.bridges.irc import folk, regain, write
-from transports.bridges.irc import text as irc_text
 from transports.bridges.irc.abilities import NO_ABILITIES, Abilities, abilities
 from transports.bridges.irc.activity import Activities
 from transports.bridges.irc.asks import Answered, Asks, Question
@@ -121,12 +120,15 @@ class Network:
     stay     the connection is wanted without a channel, too
     people   what is known of those in our channels, by nick (`folk`)
     listing  what LIST tells, while somebody has asked for it (`listing`)
+    absence  what was said of our own absence, and what is to be
+    watch    the contacts on this network; None while there are none
     unasked  when the next channel may be asked about, and which are still to be; None for none
     """
 
     __slots__ = (
         "_caps",
         "abilities",
+        "absence",
         "activities",
         "asks",
         "awaiting",
@@ -170,6 +172,7 @@ class Network:
         "unasked",
         "unsure",
         "user",
+        "watch",
     )
 
     def __init__(self, server: str, tell: Callable[[Fact], None], line: Line, fixed: str = "") -> None:
@@ -218,6 +221,8 @@ class Network:
         self.listing: list[str] | None = None
         self.people: dict[str, Person] = {}
         self.unasked: tuple[float, tuple[str, ...]] | None = None
+        self.absence = absence.PRESENT
+        self.watch: watch.Watch | None = None
 
     @property
     def caps(self) -> frozenset[str]:
@@ -296,6 +301,8 @@ class Network:
         kept: the rooms that the user stays in, because the connection is to come back
         """
         was_up, self.ready = self.ready, False
+        watch.lost(self)
+        self.absence = absence.PRESENT._replace(wanted=self.absence.wanted)
         self.refuse_all(error, kept)
         self.abandon(error)
         for channel in list(self.channels.values()):
@@ -316,6 +323,7 @@ class Network:
 
     def leave_all(self, reason: str) -> None:
         """The user leaves the server: who waits to come in is told, too."""
+        watch.lost(self)
         self.refuse_all(LegacyError("recipient-unavailable", reason, type="cancel"))
         for channel in list(self.channels.values()):
             self.remove(channel)
@@ -436,6 +444,8 @@ class Network:
         self.mute = max(0, self.mute - 1)
         self.loud = max(0, self.loud - 1)
         folk.ask(self, now)
+        watch.ask(self, now)
+        absence.say(self, now)
         if self.asks is not None:
             self.asks.expire(now)
             self.asks = self.asks if len(self.asks) else None

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from transports.bridges.irc import address as irc_address
+from transports.bridges.irc import formatting, write
 from transports.bridges.irc import text as irc_text
-from transports.bridges.irc import write
 from transports.bridges.irc.abilities import multiline
 from transports.bridges.irc.activity import Activities
 from transports.bridges.irc.echoes import Echoes, Spoken
@@ -34,8 +34,9 @@ def said(net: Network, command: Say, target: str, now: float) -> None:
         return
     tags = _reply(net, command.more)
     try:
-        pieces = irc_text.utterances(command.text, target, net.prefix)
-        whole = _multiline(net, target, command.text, tags) if len(pieces) > 1 else ""
+        pieces = formatting.utterances(command.text, target, net.prefix, net.manners.codes)
+        text = formatting.coded(command.text) if net.manners.codes else command.text
+        whole = _multiline(net, target, text, tags) if len(pieces) > 1 else ""
         lines = [whole] if whole else [write.privmsg(target, piece) for piece in pieces]
         if tags and lines and not whole:
             lines[0] = write.with_tags(tags, lines[0])
@@ -47,7 +48,7 @@ def said(net: Network, command: Say, target: str, now: float) -> None:
         return
     if not whole and net.pastes is not None and net.pastes.takes(target, command, len(pieces)):
         return
-    _send(net, command, target, lines, [_joined(command.text)] if whole else pieces)
+    _send(net, command, target, lines, [_joined(text)] if whole else pieces)
 
 
 def _reply(net: Network, more: More | None) -> dict[str, str]:
