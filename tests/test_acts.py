@@ -78,7 +78,7 @@ PLACES = [(JID, "groupchat", ROOM, ""), (f"{JID}/bob", "chat", ROOM, "bob"), (f"
         (f"<body>hi</body>{OFTEN}", "hi"),
         ("<body>hi</body><active xmlns='http://jabber.org/protocol/chatstates'/>", "hi"),
         (f"<body>window</body>{REPLACE}", "* window"),
-        (ANSWER, "> hi\nyes"),
+        (ANSWER, "<bob> hi ← yes"),
         ("<body>https://h/a.png</body><x xmlns='jabber:x:oob'><url>https://h/a.png</url></x>", "https://h/a.png"),
     ],
 )

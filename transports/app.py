@@ -32,7 +32,7 @@ from transports.contacts import Contacts
 from transports.control import Control, socket_of
 from transports.describe import Answers, Value
 from transports.errors import LegacyError
-from transports.events import ContactFact, Fact, File, Message
+from transports.events import Address, ContactFact, Fact, File, Message
 from transports.files.depot import Depot
 from transports.files.exchange import Files as KeptFiles
 from transports.gateway import Wing
@@ -41,7 +41,10 @@ from transports.log import kv
 from transports.notify import Notifier
 from transports.options import Options
 from transports.ports import Bridge, DurableBridge, Files, Services
-from transports.post import Post
+from transports.post import REMARKS, Post
+from transports.readmit import readmit
+from transports.roll import FILE as ROOMS
+from transports.roll import Roll, Stay
 from transports.shell.answers import Answers as ShellAnswers
 from transports.store.shelf import Shelf
 from transports.words import say
@@ -83,6 +86,7 @@ class Mounted:
         self.post = post
         self.app = app
         self.trouble = ""  # why the bridge could not start
+        self.stays: Sequence[Stay] = ()  # who was in which room, and is to be brought back
         self.message = wing.message
         self.presence = wing.presence
         self.iq = wing.iq
@@ -138,6 +142,9 @@ class Mounted:
             self.post.connected()
         self.desk.connected()
         self.wing.roll_call()
+        stays, self.stays = self.stays, ()
+        if stays:
+            self.app.tasks.append(asyncio.create_task(readmit(self.wing, stays)))
 
     def disconnected(self) -> None:
         self.app.changed()
@@ -182,6 +189,10 @@ class _Given:
 
     async def change(self, user: str, answers: Answers) -> None:
         await self.desk.accounts.change(user, answers)
+
+    # Hearing
+    def heard(self, user: str) -> Sequence[Address]:
+        return [row.address for row in self.desk.contacts.of(user) if row.hears and not row.blocked]
 
     # Files
     async def fetch(self, user: str, file: File, types: Collection[str] = ()) -> tuple[File, bytes]:
@@ -246,7 +257,7 @@ class App:
         given.post = post
         options = Options(shelf.options(settings.name))
         await options.load()
-        services_given = Services(_derive(key, f"bridge {settings.name}"), given, given, given, options)
+        services_given = Services(_derive(key, f"bridge {settings.name}"), given, given, given, options, given)
         bridge = cast(Bridge, module.build(section, services_given))
         wing = Wing(
             bridge,
@@ -276,9 +287,14 @@ class App:
             post.preference = accounts.preference
             post.as_user = desk.privilege.carbon
             post.there = lambda user: bool(desk.roster.clients.last(user))
+        wing.remarks = lambda user: accounts.preference(user, REMARKS) is True
+        wing.as_user = desk.privilege.carbon
         wing.archives = self.archives if settings.name == "irc" else None
         wing.services = {**services.TABLE, **desk.table}
         mounted = Mounted(settings.name, bridge, wing, desk, stream, post, self)
+        if not durable:
+            wing.roll = Roll(self.config.store.path.with_name(ROOMS), settings.name, key)
+            mounted.stays = await wing.roll.load()
         stream.attach(mounted)
         return mounted
 
@@ -388,6 +404,9 @@ class App:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
         await asyncio.gather(*(mounted.stop() for mounted in self.mounted), return_exceptions=True)
+        for mounted in self.mounted:
+            if mounted.wing.roll is not None:
+                await mounted.wing.roll.close()
         if self.archives is not None:
             await self.archives.close()
         if self.shelf is not None:

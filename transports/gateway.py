@@ -18,6 +18,7 @@ from transports.errors import LegacyError
 from transports.events import Address, Correct, Say, SetSubject
 from transports.gateway_seams import Desk, Durable, Ids, Users
 from transports.ports import Bridge, Identity, LiveBridge
+from transports.roll import Roll
 from transports.visitor import FATAL, Visitor
 from transports.words import say
 from transports.xmpp import disco, semantics, write, xml
@@ -34,6 +35,10 @@ BLOCKED: Final = ("urn:xmpp:blocking:errors", "blocked")
 Service: TypeAlias = Callable[["Wing", Iq], str | Awaitable[str]]
 
 
+def _never(user: str, stanza: str = "") -> bool:
+    return False
+
+
 class Wing:
     """One bridge on its domain, as the XMPP side sees it.
 
@@ -42,8 +47,13 @@ class Wing:
     """
 
     desk: Desk | None = None
+    #: Whether a user wants reactions told in words; has a user's server show words as the user's. Of a live bridge.
+    remarks: Callable[[str], bool] = staticmethod(_never)
+    as_user: Callable[[str, str], bool] = staticmethod(_never)
     #: Of a live bridge, where anything is to be archived.
     archives: Archives | None = None
+    #: Of a live bridge: what outlives the process of who is in which room.
+    roll: Roll | None = None
 
     def __init__(
         self,
@@ -105,6 +115,8 @@ class Wing:
             if words is not None:
                 self._refuse("message", message, LegacyError("not-acceptable", words))
             return
+        if message.rich is not None and self.desk is not None and self.desk.asks(message):
+            return
         means = meaning(message)
         subject = message.type == "groupchat" and message.subject is not None and not means.copy
         if means.empty and not subject:
@@ -153,7 +165,8 @@ class Wing:
 
     def _act(self, message: Message, means: Meaning, address: Address) -> Act | SetSubject | None:
         """What a message comes to at an address; None: to nothing. LegacyError where its sender has to know."""
-        can, limit = self.bridge.can(address), self.bridge.max_text(address)
+        user = message.sender.partition("/")[0]
+        can, limit = self.bridge.can_for(user, address), self.bridge.max_text(address)
         if not means.grave and message.subject is not None and message.type == "groupchat":  # XEP-0045 8.1
             if SetSubject not in can:
                 raise LegacyError("service-unavailable", say("gate.nowhere"))
@@ -162,9 +175,13 @@ class Wing:
             return SetSubject(address, message.subject, message.sender, message.id, message)
         nick = from_resource(message.to.resource) if address.kind == "room" and message.type != "groupchat" else ""
         wanted = semantics.wanted(message, means, address, nick)
-        user, durable = message.sender.partition("/")[0], self.durable
-        remark = "" if durable is not None and durable.remarks(user) else None
-        act = semantics.at(wanted, can, remark) if wanted is not None else None
+        durable = self.durable
+        if wanted is None:
+            act = None
+        elif durable is None:
+            act = self.visitor(message.sender).refers(wanted, can)
+        else:
+            act = semantics.at(wanted, can, "" if durable.remarks(user) else None)
         if isinstance(act, Say | Correct) and len(act.text) > limit:
             raise LegacyError("not-acceptable", say("gate.too-long", limit=limit))
         # a durable bridge is asked again when its turn comes: by then the message that this one is about has its ids
@@ -225,11 +242,12 @@ class Wing:
         """The `<c/>` of the gateway's own presence; what its hash stands for is what disco#info of the domain answers."""
         return disco.caps(self.place(self.bridge.address("")))
 
-    def place(self, address: Address) -> disco.Place:
-        """What disco#info tells of an address, rooms' forms excepted; the domain itself is a gateway (XEP-0100) too."""
+    def place(self, address: Address, user: str = "") -> disco.Place:
+        """What disco#info tells a user of an address, rooms' forms excepted; the domain itself is a gateway (XEP-0100) too."""
         identity = self.bridge.identity(address)
         root = address == self.bridge.address("")  # a server where the bridge has but one
-        features = disco.features("service" if root else address.kind, self.bridge.can(address), identity.category)
+        can = self.bridge.can_for(user, address) if user and not root else self.bridge.can(address)
+        features = disco.features("service" if root else address.kind, can, identity.category)
         own = Identity("gateway", self.bridge.kind, identity.name)
         more = (own,) if root and own != identity else ()  # XEP-0115 3.6: who is one thing twice is ill-formed
         return disco.Place(identity, features, more=more)
@@ -301,7 +319,11 @@ class Wing:
                 visitor.blocks = self.desk.blocks
                 visitor.language = self.desk.language_of
                 visitor.picture = self.desk.picture
+                visitor.as_user = self.as_user
+            visitor.remarks = self.remarks
             visitor.archive = self.archive
+            if self.roll is not None:
+                visitor.roll = self.roll
             self.visitors[user] = visitor
             if self.paused:
                 visitor.session.pause()
@@ -327,6 +349,7 @@ class Wing:
         """End a user's session and tell the clients: unregistered, or sent away by an admin."""
         visitor = self.visitors.pop(user, None)
         if visitor is not None:
+            visitor.forget()
             visitor.close(reason)
 
     def pause(self) -> None:
@@ -343,6 +366,7 @@ class Wing:
     def sweep(self) -> None:
         """Forget visitors who have nothing going on; called now and then."""
         for user, visitor in list(self.visitors.items()):
+            visitor.settle()
             if visitor.idle and visitor.session.idle:
                 visitor.session.close("")
                 del self.visitors[user]

@@ -6,15 +6,19 @@ The other half of a `visitor.Visitor`. Knows no socket and no protocol of the fa
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
+from itertools import repeat
 from typing import Any, Final, NamedTuple
 
+from transports import concerning
 from transports.archive.place import Archive
 from transports.errors import LegacyError
 from transports.events import (
     Address,
     Became,
     Changed,
+    Configured,
     ContactFact,
     Corrected,
     Delivered,
@@ -32,15 +36,18 @@ from transports.events import (
     Leave,
     Left,
     Notice,
+    React,
     Reacted,
     Refused,
     Renamed,
+    Retract,
     Retracted,
     RoleSet,
     Said,
     SameRoom,
     Say,
     Seen,
+    SetAway,
     Sent,
     SubjectSet,
     Typing,
@@ -48,16 +55,22 @@ from transports.events import (
     Up,
 )
 from transports.ports import LiveBridge, Session
-from transports.words import Text, in_language
-from transports.xmpp import markup, write, xml
+from transports.roll import NO_ROLL, NoRoll, Roll, Stayed
+from transports.words import Text, in_language, say
+from transports.xmpp import comeback, markup, write, xml
 from transports.xmpp.address import from_resource, jid_of
 from transports.xmpp.client import Client, Names, resource, styled
-from transports.xmpp.read import Message, Presence
+from transports.xmpp.linked import Links
+from transports.xmpp.meaning import replaces
 from transports.xmpp.occupant import Kin
+from transports.xmpp.read import Message, Presence
 from transports.xmpp.room import Room
 from transports.xmpp.roomtalk import said_by_user
 
 log = logging.getLogger(__name__)
+
+#: What a room shows to its author again, once the far side has it.
+_REFLECTED: Final = frozenset({Say, React, Retract})
 
 
 class Route(NamedTuple):
@@ -86,6 +99,11 @@ def _no_archive(user: str, place: Address) -> Archive | None:
     return None
 
 
+def _never(user: str, stanza: str = "") -> bool:
+    """What no user wants, or may have, while nobody knows better."""
+    return False
+
+
 def _unknown(user: str) -> str:
     """The language of users while nobody has heard them."""
     return ""
@@ -96,13 +114,18 @@ class Showing:
 
     __slots__ = (
         "archive",
+        "away",
+        "as_user",
         "blocks",
         "bridge",
         "contacts",
         "door",
         "language",
+        "linked",
         "names",
         "picture",
+        "remarks",
+        "roll",
         "rooms",
         "routes",
         "send",
@@ -136,8 +159,18 @@ class Showing:
         self.blocks: Callable[[str, Address], bool] = _no_one
         #: Where what is said at a place is archived; None where it is not.
         self.archive: Callable[[str, Address], Archive | None] = _no_archive
+        #: What outlives the process of who is in which room.
+        self.roll: Roll | NoRoll = NO_ROLL
+        #: Whether the user wants reactions told in words, where they cannot be shown.
+        self.remarks: Callable[[str], bool] = _never
+        #: Has the user's server show a message as the user's own (XEP-0356); False where it does not let us.
+        self.as_user: Callable[[str, str], bool] = _never
+        #: Which message of a person is which; None while none can be referred to.
+        self.linked: dict[Address, Links] | None = None
         self.rooms: dict[Address, Room] = {}
         self.routes: dict[Address, Route] = {}
+        #: Why the user is away, as the far side was told; None: the user is there.
+        self.away: str | None = None
         self.session: Session
 
     def jid(self, address: Address) -> str:
@@ -190,8 +223,9 @@ class Showing:
             if room is not None:
                 room.said(fact)
             return
-        text = styled(fact)
-        self._from_person(fact.where, text, fact.when, fact.key, markup.beside(fact, text))
+        quote, answer = concerning.reply(self, fact) if fact.more is not None and self.linked is not None else ("", "")
+        text = quote + styled(fact)
+        self._from_person(fact.where, text, fact.when, fact.key, answer + markup.beside(fact, text))
 
     def _from_person(self, person: Address, text: str, when: float | None = None, key: str = "", more: str = "") -> None:
         """From the person's own address, or from the occupant's that the user last wrote to; nothing of whom the user blocks."""
@@ -199,11 +233,14 @@ class Showing:
             return
         content = write.body(text) + more
         more += write.delay(when, self.jid(person)) if when is not None else ""
-        id = self.names.stanza()
+        id = self.names.stanza() if when is None else self.names.at(when)
         past = self.archive(self.user, person)
         if past is not None:
-            past.keep(id, "", "", content, when, key)
-        route = self._route(person)
+            past.keep(id, "", "", content, key)
+        links = concerning.links_of(self, person, make=bool(key)) if key or self.linked is not None else None
+        if links is not None:
+            links.add(id, key, "", text)
+        route = self.route(person)
         if route is not None:
             opening = self.door.speaker("message", route.room, route.jid, f" type='chat' id='{id}'")
             user = f"<x xmlns='{write.MUC_USER}'/>"
@@ -213,7 +250,7 @@ class Showing:
                 more += f"<stanza-id xmlns='urn:xmpp:sid:0' by='{xml.attr(self.jid(person))}' id='{id}'/>"
             self.send(write.chat(self.door, self.jid(person), self.user, id, text, more))
 
-    def _route(self, person: Address) -> Route | None:
+    def route(self, person: Address) -> Route | None:
         """The occupant's JID that the user last wrote to, while both are still in that room."""
         route = self.routes.get(person)
         if route is None:
@@ -227,26 +264,30 @@ class Showing:
 
     def _echoed(self, fact: Echoed) -> None:
         rooms = self.rooms
-        for command in fact.of:
-            if type(command) is Say and not command.nick:
-                room = rooms.get(command.to)
+        for command, key in zip(fact.of, fact.keys or repeat(""), strict=False):
+            if type(command) in _REFLECTED and not command.nick:  # type: ignore[union-attr]  # those have one
+                room = rooms.get(command.to)  # type: ignore[union-attr]
                 if room is not None:
-                    room.reflect(command.ref)  # type: ignore[arg-type]  # the message that it was made of
+                    room.reflect(command.ref, key)  # type: ignore[arg-type]  # the message that it was made of
                     continue
             if type(command) is Say:
-                self._told(command)
+                self._told(command, key)
 
-    def _told(self, command: Say) -> None:
+    def _told(self, command: Say, key: str) -> None:
         """A person has been told something: into the archive with it, if the user wants that."""
         room, message = command.to.kind == "room", command.ref
         if (room and not command.nick) or not isinstance(message, Message):
             return
         person = self.bridge.person(command.to, command.nick) if room else command.to
+        links = concerning.links_of(self, person, make=bool(key))
+        if links is not None and message.body is not None:
+            links.own(message.id, key, "", message, replaces(message.rich) if message.rich is not None else "")
         past = self.archive(self.user, person)
         if past is not None:
             named = write.id_attr(message.id)
             content = said_by_user(message, named)
-            past.keep(self.names.stanza(), "", "", content, own=True, stanza=message.id if named else "")
+            first = key.partition(" ")[0]
+            past.keep(self.names.stanza(), "", "", content, first, own=True, stanza=message.id if named else "")
 
     def _failed(self, fact: Failed) -> None:
         stanza = fact.of.ref
@@ -259,9 +300,21 @@ class Showing:
             self.session.do(Leave(fact.room))
         else:
             waiting = list(room.waiting.values())
+            interrupted = room.interrupted
             room.entered(fact)
+            if interrupted:
+                room.notice(self.worded(say("room.back")))
+            self.roll.entered(self.user, fact.room, fact.nick, room.key)
+            for client in waiting:
+                self.roll.came(self.user, fact.room, Stayed(client.jid, client.room, client.wanted))
             for client in waiting:
                 self.picture(self.user, fact.room, client)
+
+    def _interrupted(self, fact: Interrupted) -> None:
+        room = self.rooms.get(fact.room)
+        if room is not None and room.inside:
+            comeback.interrupt(room, self.worded(say("room.interrupted", why=fact.error.text)))
+            self.roll.interrupted(self.user, fact.room, time.time())
 
     def _same_room(self, fact: SameRoom) -> None:
         alias = self.rooms.get(fact.alias)
@@ -273,13 +326,18 @@ class Showing:
             alias.past = self.archive(self.user, fact.room)
             return
         self.rooms[fact.alias] = room
-        for client in alias.waiting.values():
-            room.admit(client)
+        comeback.merge(room, alias)
+        self.roll.left(self.user, fact.alias)
+        for client in room.clients.values():
+            self.roll.came(self.user, fact.room, Stayed(client.jid, client.room, client.wanted))
 
     def _refused(self, fact: Refused) -> None:
         room = self.rooms.get(fact.room)
         if room is None:
             return
+        if room.interrupted:
+            comeback.expel(room, fact.error, self.worded(fact.error.text))
+            self.roll.left(self.user, fact.room)
         for jid, client in list(room.waiting.items()):
             if fact.by in ("", jid):
                 del room.waiting[jid]
@@ -297,6 +355,7 @@ class Showing:
         if room.nick in fact.nicks:
             room.left(fact._replace(reason=self.worded(fact.reason)))
             self.drop(room)
+            self.roll.left(self.user, fact.room)
         else:
             room.left(fact)
 
@@ -313,6 +372,8 @@ class Showing:
     def _renamed(self, fact: Renamed) -> None:
         room = self.rooms.get(fact.room)
         if room is not None:
+            if fact.old == room.nick:
+                self.roll.called(self.user, fact.room, fact.new)
             room.renamed(fact)
         if self.routes:
             route = self.routes.pop(self.bridge.person(fact.room, fact.old), None)
@@ -343,6 +404,11 @@ class Showing:
         """Words of a server for whoever is there now: no archive and no offline storage keeps them."""
         self.send(write.chat(self.door, self.jid(place), self.user, self.names.stanza(), text, write.NO_STORE))
 
+    def _configured(self, fact: Configured) -> None:
+        room = self.rooms.get(fact.room)
+        if room is not None and room.inside:
+            room.configured("104")
+
     def _invited(self, fact: Invited) -> None:
         room = self.jid(fact.room)
         person = self.bridge.person(fact.room, fact.nick) if fact.nick else fact.room
@@ -352,7 +418,9 @@ class Showing:
         self.send(write.invitation(self.door, room, self.user, inviter, self.worded(fact.reason)))
 
     def _up(self, fact: Up) -> None:
-        self._standing(Seen(fact.server))
+        self._standing(Seen(fact.server, *self.bridge.presence(self.user, fact.server)))
+        if self.away is not None:
+            self.session.do(SetAway(self.away))
 
     def _down(self, fact: Down) -> None:
         if fact.error is not None:
@@ -387,12 +455,19 @@ _FACTS: Final[dict[type, Callable[[Showing, Any], None]]] = {
     RoleSet: Showing._role_set,
     SubjectSet: Showing._subject_set,
     Notice: Showing._notice,
+    Configured: Showing._configured,
     Invited: Showing._invited,
     Up: Showing._up,
     Down: Showing._down,
     Became: Showing._became,
     # as XMPP shows them: with the bridge that first tells them
-    **dict.fromkeys((Interrupted, Corrected, Retracted, Reacted), Showing._nothing),
-    **dict.fromkeys((Sent, Typing, Displayed, Delivered, Undelivered), Showing._nothing),
+    Interrupted: Showing._interrupted,
+    Corrected: concerning.corrected,
+    Retracted: concerning.retracted,
+    Reacted: concerning.reacted,
+    Typing: concerning.typing,
+    Displayed: concerning.displayed,
+    Sent: concerning.sent,
+    **dict.fromkeys((Delivered, Undelivered), Showing._nothing),
     **dict.fromkeys((Known, Seen, Changed, Forgotten), Showing._of_a_contact),
 }

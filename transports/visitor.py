@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from transports import concerning
 from transports.errors import LegacyError
 from transports.events import (
     Address,
@@ -23,16 +24,22 @@ from transports.events import (
     Refused,
     Rename,
     Say,
+    SetAway,
     Type,
 )
 from transports.ports import LiveBridge, Session
+from transports.roll import Stayed
 from transports.showing import Route, Showing
 from transports.words import say
-from transports.xmpp import xml
+from transports.xmpp import comeback, semantics, xml
 from transports.xmpp.address import JidError, from_resource, speakable, to_resource
+from transports.xmpp.away import away
 from transports.xmpp.client import Client, Names
+from transports.xmpp.linked import Links
 from transports.xmpp.read import Message, Presence
+from transports.xmpp.referring import Place, referred
 from transports.xmpp.room import Room
+from transports.xmpp.semantics import Act
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +76,7 @@ def _fits_a_resource(nick: str) -> bool:
 class Visitor(Showing):
     """`user` is a bare JID; `send` and `send_all` take finished stanzas."""
 
-    __slots__ = ("allowance", "counted")
+    __slots__ = ("allowance", "counted", "shows")
 
     def __init__(
         self,
@@ -83,6 +90,8 @@ class Visitor(Showing):
         super().__init__(user, bridge, door, names, send, send_all)
         self.allowance = BURST
         self.counted = time.monotonic()
+        #: How clients are there that are not simply available; None for none.
+        self.shows: dict[str, tuple[str, str]] | None = None
         self.session: Session = bridge.open(user, self)
 
     @property
@@ -97,6 +106,7 @@ class Visitor(Showing):
         inside = room is not None and presence.sender in room.clients
         nick = from_resource(presence.to.resource)
         if inside and room is not None and not presence.muc:
+            self._seen(presence)
             if nick != room.nick:
                 self._rename(presence, address, room, nick)
             return
@@ -117,13 +127,22 @@ class Visitor(Showing):
             room = self.open(address)
         to = presence.to
         client = Client(self.door, to.bare, presence.sender, to.resource, presence.history, presence.id)
+        room.key = presence.password or room.key
         room.admit(client)
         if room.inside:
+            self._came(address, room, client)
             self.picture(self.user, address, client)
+        self._seen(presence)
         if not room.inside:
             self.session.do(Join(address, nick, presence.sender, presence.password))
         elif inside and nick != room.nick:
             self._rename(presence, address, room, nick)
+
+    def _came(self, address: Address, room: Room, client: Client) -> None:
+        """A client is in a room that the user was in already."""
+        self.roll.came(self.user, address, Stayed(client.jid, client.room, client.wanted))
+        if room.interrupted:
+            comeback.explain(room, client)
 
     def _affords(self, room: Room, sender: str) -> bool:
         """Whether one more client may be shown the room now."""
@@ -145,7 +164,9 @@ class Visitor(Showing):
         room = self.rooms.get(address)
         if room is not None:
             room.dismiss(presence.sender, presence.to.bare, presence.status)
+            self._went(address, room, presence.sender)
             self._close_if_empty(address, room, presence.status)
+            self._reckon()
 
     def roll_call(self) -> None:
         """The XMPP server was away: clients that went with it are found out by what comes back."""
@@ -156,7 +177,9 @@ class Visitor(Showing):
         """A client bounced what the room sent it."""
         room = self.rooms.get(address)
         if room is not None and room.forget(sender):
+            self._went(address, room, sender)
             self._close_if_empty(address, room)
+            self._reckon()
 
     def says(self, message: Message, address: Address, command: Command | None = None) -> None:
         """A groupchat message, as the command that it comes to; without one it is plain words."""
@@ -191,20 +214,87 @@ class Visitor(Showing):
             self.routes.pop(address, None)
         self.session.do(command)
 
+    def refers(self, act: Act, can: frozenset[type]) -> Act | None:
+        """What an act comes to where these things can be done, by what is known of the message that it refers to."""
+        if isinstance(act, Type) or (isinstance(act, Say) and (act.more is None or not act.more.reply)):
+            return semantics.at(act, can)
+        bare, remarks = self.bridge.can(act.to), self.remarks(self.user)
+        room = self.rooms.get(act.to) if act.to.kind == "room" and not act.nick else None
+        if room is not None:
+            found = referred(act, Place(can, bare, room.links, room.last, remarks, room.nick))
+            room.links = room.links or Links()  # it will be referred to what is said from now on
+            return found
+        if act.to.kind == "room" and not act.nick:
+            return referred(act, Place(can, bare))
+        person = self.bridge.person(act.to, act.nick) if act.to.kind == "room" else act.to
+        return referred(act, Place(can, bare, concerning.links_of(self, person, make=True), remarks=remarks))
+
     def _close_if_empty(self, address: Address, room: Room, reason: str = "") -> None:
-        if room.empty:
+        if room.empty and not (room.inside and self.bridge.persistent(self.user, address)):
+            self.roll.left(self.user, address)
             self.drop(room)
             self.session.do(Leave(address, reason))
+
+    def _went(self, address: Address, room: Room, jid: str) -> None:
+        if jid not in room.clients:
+            self.roll.gone(self.user, address, jid)
+            if self.shows is not None and not any(jid in other.clients for other in self.rooms.values()):
+                self.shows.pop(jid, None)
+
+    def _seen(self, presence: Presence) -> None:
+        """How a client is there (XEP-0045 7.7): what it comes to is told to the far side."""
+        shows = self.shows
+        if presence.show in ("", "chat"):
+            if shows is None and self.away is None:
+                return
+            if shows is not None:
+                shows.pop(presence.sender, None)
+        else:
+            self.shows = shows = shows if shows is not None else {}
+            shows[presence.sender] = (presence.show, presence.status)
+        self._reckon(presence.sender)
+
+    def _reckon(self, comes: str = "") -> None:
+        """Tell the far side when the user is away and when not; `comes` is a client that is about to be in a room."""
+        clients = {jid for room in self.rooms.values() for jid in (*room.clients, *room.waiting)}
+        if comes:
+            clients.add(comes)
+        now = away(clients, self.shows or {}) if self.rooms else None
+        if now != self.away:
+            self.away = now
+            self.session.do(SetAway(now))
+        self.shows = self.shows or None
+
+    def settle(self) -> None:
+        """Leave the rooms where no client is and the user is not to stay any more; looked for now and then."""
+        for address, room in list(self.rooms.items()):
+            if room.empty:
+                self._close_if_empty(address, room)
 
     # The end ------------------------------------------------------------------------------------------------------
 
     def close(self, reason: str) -> None:
-        """The gateway stops: every client is told that its rooms are gone for now (XEP-0045 status 332)."""
+        """The gateway stops: every client is told that its rooms are gone for now (XEP-0045 status 332).
+
+        The clients come back by themselves; rooms where the user stays without them are come back to at the next start.
+        """
         # two addresses may be one room
         for room, address in {room: address for address, room in self.rooms.items()}.items():
+            self._ended(address)
             if room.inside:
                 room.left(Left(address, (room.nick,), "lost", self.worded(reason)))
             else:
                 self._refused(Refused(address, LegacyError("remote-server-timeout", reason)))
         self.rooms.clear()
         self.session.close(reason)
+
+    def _ended(self, address: Address) -> None:
+        if self.bridge.persistent(self.user, address):
+            self.roll.alone(self.user, address)
+        else:
+            self.roll.left(self.user, address)
+
+    def forget(self) -> None:
+        """The user is sent away: nothing is come back to."""
+        for address in self.rooms:
+            self.roll.left(self.user, address)

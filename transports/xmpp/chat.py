@@ -8,7 +8,7 @@ XEP-0085, 0184, 0203, 0308, 0333, 0334, 0356 (as the user), 0359, 0424, 0428, 04
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from transports.errors import LegacyError
@@ -177,15 +177,23 @@ def _retracted(envelope: Envelope, fact: Retracted) -> list[str]:
 
 def _reacted(envelope: Envelope, fact: Reacted) -> list[str]:
     """XEP-0444 4; words where the message is not known."""
-    emojis = list(dict.fromkeys(emoji[: meaning.LONGEST_EMOJI] for emoji in fact.emojis if emoji.strip()))[: meaning.MOST_EMOJIS]
+    emojis = _emojis(fact.emojis)
     if fact.of:
-        inner = "".join(f"<reaction>{xml.text(emoji)}</reaction>" for emoji in emojis)
-        reactions = f"<reactions xmlns='{meaning.REACTIONS}' id='{xml.attr(fact.of)}'>{inner}</reactions>"
-        return [f"{_opening(envelope, envelope.user, envelope.id)}>{reactions}{STORE}</message>"]
+        return [f"{_opening(envelope, envelope.user, envelope.id)}>{reactions(fact.of, emojis)}{STORE}</message>"]
     if not emojis:
         return []
     words = in_language(say("message.reacted", emojis=" ".join(emojis)), envelope.language)
     return [write.chat(envelope.door, envelope.contact, envelope.user, envelope.id, words)]
+
+
+def _emojis(emojis: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(emoji[: meaning.LONGEST_EMOJI] for emoji in emojis if emoji.strip()))[: meaning.MOST_EMOJIS]
+
+
+def reactions(of: str, emojis: Iterable[str]) -> str:
+    """XEP-0444's element: all that somebody feels about the message `of`."""
+    inner = "".join(f"<reaction>{xml.text(emoji)}</reaction>" for emoji in _emojis(emojis))
+    return f"<reactions xmlns='{meaning.REACTIONS}' id='{xml.attr(of)}'>{inner}</reactions>"
 
 
 def _told(envelope: Envelope, fact: Told) -> list[str]:

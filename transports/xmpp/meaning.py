@@ -181,6 +181,12 @@ def _unquoted(fallback: str) -> str:
     return "\n".join(line.removeprefix(">").removeprefix(" ") for line in fallback.strip("\n").split("\n"))
 
 
+def replaces(stanza: Element) -> str:
+    """The message that this one corrects, '' for none."""
+    found = stanza.find(f"{{{CORRECT}}}replace")
+    return found.get("id", "") if found is not None else ""
+
+
 # Encryption (XEP-0380) ----------------------------------------------------------------------------------------------
 
 _METHODS: Final[Mapping[str, str]] = {
@@ -216,7 +222,10 @@ _ECHOED: Final = frozenset(
         f"{{{CORRECT}}}replace",
         f"{{{FALLBACK}}}fallback",
         f"{{{MARKERS}}}markable",
+        f"{{{REACTIONS}}}reactions",
         f"{{{REPLY}}}reply",
+        f"{{{RETRACT}}}retract",
+        f"{{{_FASTEN}}}apply-to",
         f"{{{sharing.OOB}}}x",
         f"{{{sharing.SFS}}}file-sharing",
     }

@@ -25,7 +25,7 @@ from transports.events import (
     Say,
     Type,
 )
-from transports.words import say
+from transports.words import Text, say
 from transports.xmpp import meaning as means
 from transports.xmpp import sharing
 from transports.xmpp.meaning import Meaning
@@ -91,7 +91,8 @@ class Rule(NamedTuple):
 
     features   what disco#info says of an address that has it
     otherwise  what becomes, where the address has it not, of a command that needs it: another one, None (silence), or a
-               LegacyError. `excerpt`: how the message begins that it is about; None when the user wants no remarks
+               LegacyError. `excerpt`: how the message begins that it is about; None when the user wants no remarks; of
+               a correction what was said before
     """
 
     features: tuple[str, ...]
@@ -121,14 +122,15 @@ def _nowhere(_command: Act, _excerpt: str | None) -> Act | None:
     raise LegacyError("service-unavailable", say("gate.nowhere"))
 
 
-def _anew(command: Act, _excerpt: str | None) -> Act | None:
-    """A correction as words: `* what was meant`."""
+def _anew(command: Act, before: str | None) -> Act | None:
+    """A correction as words: `* what was meant`; of one word that word alone."""
     assert isinstance(command, Correct)
-    return Say(command.to, command.nick, anew(command.text), command.by, command.id, command.ref, command.more)
+    words = anew(command.text, before or "")
+    return Say(command.to, command.nick, words, command.by, command.id, command.ref, command.more)
 
 
 def _lasting(_command: Act, _excerpt: str | None) -> Act | None:
-    raise LegacyError("feature-not-implemented", say("message.lasting"))
+    raise LegacyError("feature-not-implemented", lasting())
 
 
 def _remark(command: Act, excerpt: str | None) -> Act | None:
@@ -190,9 +192,19 @@ TABLE: Final[Mapping[type, Rule]] = {
 # Words --------------------------------------------------------------------------------------------------------------
 
 
-def anew(words: str) -> str:
-    """A correction for those who cannot replace what they have shown."""
+def anew(words: str, before: str = "") -> str:
+    """A correction for those who cannot replace what they have shown: `*word` where one word of `before` was another one."""
+    if before and "\n" not in words:
+        was, now = before.split(), words.split()
+        changed = [new for old, new in zip(was, now, strict=False) if old != new]
+        if len(was) == len(now) and len(changed) == 1:
+            return f"*{changed[0]}"
     return f"* {words}"
+
+
+def lasting() -> Text:
+    """Why a message is not taken back."""
+    return say("message.lasting")
 
 
 def remark(emojis: Sequence[str], excerpt: str) -> str:
@@ -200,10 +212,10 @@ def remark(emojis: Sequence[str], excerpt: str) -> str:
     return say("message.remark", emojis=" ".join(emojis), words=shortened(excerpt)) if excerpt else " ".join(emojis)
 
 
-def shortened(words: str) -> str:
+def shortened(words: str, most: int = EXCERPT) -> str:
     """How a text begins, on one line."""
     line = " ".join(words.split())
-    return line if len(line) <= EXCERPT else f"{line[:EXCERPT].rstrip()}…"
+    return line if len(line) <= most else f"{line[:most].rstrip()}…"
 
 
 def quoted(words: str) -> str:
