@@ -119,6 +119,27 @@ def test_a_bridge_of_ones_own(tmp_path: Path) -> None:
     assert config.bridges["echo"].options == {"x": [1]}
 
 
+def test_ways_out(tmp_path: Path) -> None:
+    irc = read(
+        tmp_path,
+        SMALL
+        + 'bind = "2001:DB8::/64"\nidentd = "systemd"\nproxy = "socks5://u:p%40@[::1]:1080"\n'
+        + '[irc.networks.x]\nbind = "192.0.2.7"\nwebirc = "pw"\n',
+    ).irc
+    assert irc is not None
+    other, listed = irc.network("other"), irc.network("x")
+    assert (irc.identd, other.bind, listed.bind) == ("systemd", "2001:db8::/64", "192.0.2.7")
+    assert other.proxy is not None and other.proxy.get_secret_value() == "socks5://u:p%40@[::1]:1080"
+    assert other.webirc is None and listed.webirc is not None and listed.webirc_host == "user"
+
+
+def test_a_webirc_password_may_stand_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "w").write_text("from a file\n")
+    irc = read(tmp_path, SMALL + '[irc.networks.x]\nwebirc_file = "w"\n').irc
+    webirc = irc.network("x").webirc if irc is not None else None
+    assert webirc is not None and webirc.get_secret_value() == "from a file"
+
+
 @pytest.mark.parametrize(
     ("given", "prepared"),
     [
@@ -165,7 +186,13 @@ WRONG = [
     ('[irc]\ncharset = "base64"', '[irc] charset: got "base64", wanted a character set such as'),
     ('[irc]\ndomain = "irc example"', '[irc] domain: got "irc example", wanted a domain such as irc.example.org'),
     ('[irc]\nbind = "eth0"', '[irc] bind: got "eth0", wanted an IP address of this machine'),
+    ('[irc]\nbind = "2001:db8::1/64"', '[irc] bind: got "2001:db8::1/64", wanted an IP address of this machine, or a network'),
+    ('[irc]\nbind = "2001:db8::/126"', '[irc] bind: got "2001:db8::/126", wanted an IP address of this machine, or a network'),
     ('[irc]\nidentd = "113"', '[irc] identd: got "113", wanted an address and a port such as'),
+    ('[irc]\nproxy = "http://127.0.0.1:8080"', "[irc] proxy: its value (not shown) does not fit, wanted an address such as"),
+    ('[irc]\nproxy = "socks5://user@127.0.0.1:9050"', "[irc] proxy: its value (not shown) does not fit, wanted an address"),
+    ('[irc]\nproxy = "socks5://127.0.0.1"', "[irc] proxy: its value (not shown) does not fit, wanted an address such as"),
+    ('[irc.networks."x"]\nwebirc_host = "jid"', '[irc.networks."x"] webirc_host: got "jid", wanted one of user, domain'),
     ('[irc]\nraw = "everybody"', '[irc] raw: got "everybody", wanted one of users, admins, off'),
     ('[irc]\nserver = "a%b"', '[irc] server: got "a%b", wanted a network\'s name as users write it after the %'),
     ("[irc.limits]\nchanels = 1", '[irc.limits] chanels: unknown key; did you mean "channels"?'),
@@ -396,6 +423,8 @@ HIDES = [
     f"[store]\nurl = 'mysql://me:{CANARY}@db/x'",
     f"[irc.networks.x]\npassword = '{CANARY}'\nsasl_user = 'x'",
     f"[irc.networks]\npassword = '{CANARY}'",
+    f"[irc.networks.x]\nwebirc = ['{CANARY}']",
+    f"[irc]\nproxy = 'socks5://me:{CANARY}@'",
     f"[irc.networks.x]\nsasl_user = 'x'\nsasl_password = '{CANARY}'\ntls = 'prefer'",
     f"[sms]\nauth_token = ['{CANARY}', 1]",
     f"[smtp]\npassword = ['{CANARY}']",
@@ -415,7 +444,10 @@ def test_no_error_shows_a_secret(tmp_path: Path, text: str) -> None:
 def test_a_configuration_does_not_show_its_secrets(tmp_path: Path) -> None:
     text = SMALL.replace("a-long-enough-secret", CANARY) + f'[store]\nkey = "{CANARY}"\n'
     config = read(
-        tmp_path, text + f'[irc.networks.x]\npassword = "{CANARY}"\nsasl_user = "u"\nsasl_password = "{CANARY}"\n'
+        tmp_path,
+        text
+        + f'[irc.networks.x]\npassword = "{CANARY}"\nsasl_user = "u"\nsasl_password = "{CANARY}"\n'
+        + f'webirc = "{CANARY}"\nproxy = "socks5://me:{CANARY}@127.0.0.1:1080"\n',
     )
     assert config.irc is not None
     assert CANARY not in f"{config!r} {config.components()!r} {config.irc.network('x')!r} {config.notes}"

@@ -369,8 +369,9 @@ def _notes(xmpp: Xmpp, store: Store, http: Http, irc: Irc | None) -> Iterator[st
         state = "is" if store.key_path.exists() else "will be made at the first start:"
         yield f"[store] the key that protects secrets {state} {store.key_path} (mode 0600); keep it with your backups"
     for settings in map(irc.network, irc.networks) if irc else ():
-        if settings.password and settings.tls != "require" and not _on_this_machine(settings.address):
-            yield f"[irc.networks.{settings.name}] the server's password may travel unencrypted: tls is {settings.tls}"
+        secret = "server's" if settings.password else "WEBIRC" if settings.webirc else ""
+        if secret and settings.tls != "require" and not _on_this_machine(settings.address):
+            yield f"[irc.networks.{settings.name}] the {secret} password may travel unencrypted: tls is {settings.tls}"
 
 
 
