@@ -13,6 +13,7 @@ It only puts the rooms together: each does one thing, knows the desk, and finds 
     blocking    XEP-0191
     profile     cards and pictures
     uploads     files both ways
+    moderating  XEP-0045: who runs a room, invites, wants to be heard
     archiving   XEP-0313
 """
 
@@ -41,6 +42,7 @@ from transports.xmpp.admin import Admin
 from transports.xmpp.archiving import Archiving
 from transports.xmpp.blocking import Blocking
 from transports.xmpp.commands import Commands
+from transports.xmpp.moderating import Moderating
 from transports.xmpp.privilege import Privilege
 from transports.xmpp.profile import Profile
 from transports.xmpp.prompt import Prompt
@@ -94,9 +96,12 @@ class Desk:
         self.profile = Profile(self)
         self.picture = self.profile.entered
         self.uploads = Uploads(self)
+        self.moderating = Moderating(self)
         self.archiving = Archiving(self)
         self.files: Files | None = None
-        rooms = (self.commands, self.register, self.prompt, self.roster, self.blocking, self.profile, self.archiving)
+        rooms = (
+            self.commands, self.register, self.prompt, self.roster, self.blocking, self.profile, self.archiving, self.moderating,
+        )  # fmt: skip
         self.table: dict[tuple[str, str], Service] = {key: service for room in rooms for key, service in room.table.items()}
 
     # Who --------------------------------------------------------------------------------------------------------------
@@ -162,6 +167,9 @@ class Desk:
     def presence(self, presence: Presence, address: Address) -> bool:
         return self.roster.presence(presence, address)
 
+    def asks(self, message: Message) -> bool:
+        return self.moderating.message(message)
+
     def words(self, message: Message, address: Address) -> bool:
         return self.talk.said(message, address)
 
@@ -214,6 +222,7 @@ class Desk:
         self.privilege.sweep()
         self.commands.sweep()
         self.talk.sweep()
+        self.moderating.sweep()
 
     async def stop(self) -> None:
         await self.tasks.end()

@@ -15,7 +15,7 @@ from functools import lru_cache
 from importlib import metadata
 from typing import Final, NamedTuple, TypeAlias
 
-from transports.events import Join, Kind
+from transports.events import Invite, Join, Kind, RequestVoice
 from transports.ports import Identity
 from transports.xmpp import semantics
 from transports.xmpp.write import stamp
@@ -46,9 +46,12 @@ _NODES: Final = "http://jabber.org/protocol/pubsub#retrieve-items"
 #: XEP-0050: where the house or a bridge has commands.
 COMMANDS: Final = "http://jabber.org/protocol/commands"
 
+#: XEP-0433 and XEP-0059: looking for rooms, and paging through them.
+SEARCH: Final = ("http://jabber.org/protocol/rsm", "urn:xmpp:channel-search:0:search")
+
 FEATURES_BY_KIND: Final[Mapping[Kind, tuple[str, ...]]] = {
     "service": (r"jid\20escaping", "jabber:iq:gateway", "jabber:iq:register", "urn:xmpp:blocking", CAPS_NS, COMMANDS, _NODES),
-    "server": (COMMANDS, _NODES),
+    "server": (COMMANDS, _NODES, *SEARCH),
     "room": (),
     "person": (COMMANDS, _NODES),
     "group": (COMMANDS, _NODES),
@@ -70,6 +73,8 @@ FEATURES_BY_COMMAND: Final[Mapping[type, tuple[str, ...]]] = {
         "urn:xmpp:occupant-id:0",
         "urn:xmpp:sid:0",
     ),
+    Invite: ("jabber:x:conference",),
+    RequestVoice: ("http://jabber.org/protocol/muc#request",),
     **{capability: rule.features for capability, rule in semantics.TABLE.items()},
 }
 

@@ -39,6 +39,9 @@ _RICH: Final = frozenset(
         "{http://jabber.org/protocol/chatstates}gone",
         "{http://jabber.org/protocol/chatstates}inactive",
         "{http://jabber.org/protocol/chatstates}paused",
+        "{http://jabber.org/protocol/muc#user}x",
+        "{jabber:x:conference}x",
+        "{jabber:x:data}x",
         "{jabber:x:oob}x",
         "{urn:xmpp:chat-markers:0}displayed",
         "{urn:xmpp:carbons:2}received",
@@ -63,7 +66,13 @@ _RICH: Final = frozenset(
 #: All that is read of a message; nothing else in it matters to anybody here.
 _READ: Final = _ENCRYPTED | _RICH | {_BODY, _SUBJECT, _ORIGIN}
 #: The same of a message to a room, where nobody is told who has read what: clients put these beside all their words.
-_READ_IN_ROOMS: Final = _READ - {"{urn:xmpp:chat-markers:0}markable", "{urn:xmpp:receipts}request"}
+_READ_IN_ROOMS: Final = _READ - {
+    "{http://jabber.org/protocol/muc#user}x",
+    "{jabber:x:conference}x",
+    "{jabber:x:data}x",
+    "{urn:xmpp:chat-markers:0}markable",
+    "{urn:xmpp:receipts}request",
+}
 #: XEP-0085: beside words it only says that words are being said, and clients put it beside all of them.
 _ACTIVE: Final = "{http://jabber.org/protocol/chatstates}active"
 LANG: Final = "{http://www.w3.org/XML/1998/namespace}lang"

@@ -39,6 +39,7 @@ class Question(NamedTuple):
     fits    a closer look at a row or an end; None: what is named is enough
     shared  the lines do what they always do, too (a KICK, a MODE); else nobody but the asker sees them
     fence   the token of a PING that goes behind it, '' for none: its PONG is an end, for what servers may do in silence
+    plain   no label goes with it: its answer is too long for a batch
     """
 
     line: str
@@ -51,6 +52,7 @@ class Question(NamedTuple):
     within: float = WITHIN
     most: int = LINES
     fence: str = ""
+    plain: bool = False
 
 
 #: Takes the lines of the answer, or why there is none.

@@ -61,7 +61,8 @@ def fields(isupport: ISupport, on: Mapping[str, str]) -> list[Field]:
     if "l" in when_set:
         found.append(Field(LIMIT, say("irc.mode-l"), "number", say("irc.mode-l-help"), default=on.get("l", ""), check=_count))
     for letter in sorted({*always, *when_set} - {"k", "l"}, key=_order):
-        found.append(Field(OTHER + letter, _label(letter), help=say("irc.mode-argument"), default=on.get(letter, ""), check=argument))
+        now, words = on.get(letter, ""), say("irc.mode-argument")
+        found.append(Field(OTHER + letter, _label(letter), help=words, default=now, check=argument))
     return found
 
 
