@@ -111,7 +111,7 @@ def raw_line(typed: str) -> str:
     return typed
 
 
-def _charset(typed: str) -> str:
+def charset(typed: str) -> str:
     try:
         return kind.charset(typed)
     except ValueError:
@@ -171,9 +171,9 @@ def _own(operator: NetworkSettings) -> Sequence[Field]:
         Field("record_history", say("irc.set-record"), "switch", say("irc.set-record-help"), default=True),
         Field("persistent", say("irc.set-persistent"), "switch", say("irc.set-persistent-help"), default=operator.persistent),
         Field("encoding_in", say("irc.set-encoding-in"), help=say("irc.set-encoding-in-help"), default=operator.charset,
-              check=_charset),
+              check=charset),
         Field("encoding_out", say("irc.set-encoding-out"), help=say("irc.set-encoding-out-help"),
-              default=operator.charset_out, check=_charset),
+              default=operator.charset_out, check=charset),
     ]  # fmt: skip
 
 
@@ -203,8 +203,8 @@ _TEXTS: Final[Mapping[str, tuple[str, Callable[[str], Any]]]] = {
     "pass": ("password", lambda typed: SecretStr(_pass(typed))),
     "username": ("username", _username),
     "realname": ("realname", real_name),
-    "encoding_in": ("charset", _charset),
-    "encoding_out": ("charset_out", _charset),
+    "encoding_in": ("charset", charset),
+    "encoding_out": ("charset_out", charset),
 }
 _SWITCHES: Final = ("certificate", "require_sasl", "persistent")
 
