@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lab.xmpp import Stanza, condition, find, text
+from lab.xmpp import Stanza, condition, show, text
 from tests.scenarios.irc import Scene, client, of, room, words
 
 PING = "<ping xmlns='urn:xmpp:ping'/>"
@@ -61,21 +61,39 @@ async def test_formatting_is_left_out_or_sent_by_choice(scene: Scene) -> None:
 
 
 async def prefer(scene: Scene, formatting: str, out: str) -> None:
-    """Fill in bob's preferences at the gateway (XEP-0050)."""
-    command = "http://jabber.org/protocol/commands"
-    gateway = scene.room.partition("@")[2]
-    first = await scene.bob.iq(f"<iq type='set' to='{gateway}'><command xmlns='{command}' node='preferences'/></iq>")
-    session = find(first, f"iq/{{{command}}}command") or first[0]
-    fields = "".join(
-        f"<field var='{var}'><value>{value}</value></field>"
-        for var, value in (("formatting", formatting), ("formatting_out", out))
-    )
-    form = f"<x xmlns='jabber:x:data' type='submit'>{fields}</x>"
-    done = await scene.bob.iq(
-        f"<iq type='set' to='{gateway}'><command xmlns='{command}' node='preferences' "
-        f"sessionid='{session.get('sessionid')}' action='complete'>{form}</command></iq>"
-    )
-    assert done.get("type") == "result" and done[0].get("status") == "completed"
+    """Fill in bob's preferences at the gateway."""
+    await fill_in(scene, scene.room.partition("@")[2], "preferences", formatting=formatting, formatting_out=out)
+
+
+async def fill_in(scene: Scene, to: str, node: str, **fields: str) -> None:
+    """bob answers a command's form (XEP-0050); what is left out stays as it was."""
+    command = f"<command xmlns='http://jabber.org/protocol/commands' node='{node}'"
+    first = await scene.bob.iq(f"<iq type='set' to='{to}'>{command}/></iq>")
+    session = first[0].get("sessionid")
+    given = "".join(f"<field var='{var}'><value>{value}</value></field>" for var, value in fields.items())
+    form = f"<x xmlns='jabber:x:data' type='submit'>{given}</x></command>"
+    done = await scene.bob.iq(f"<iq type='set' to='{to}'>{command} sessionid='{session}' action='complete'>{form}</iq>")
+    assert done.get("type") == "result" and done[0].get("status") == "completed", show(done)
+
+
+async def test_a_channel_of_another_charset_is_read_and_written_in_it(scene: Scene) -> None:
+    await scene.enter(scene.bob)
+    await fill_in(scene, scene.room, "configure", encoding_in="cp1251", encoding_out="cp1251")
+    await scene.eve.send(f"PRIVMSG {scene.channel} :".encode() + "привет".encode("cp1251"))
+    await scene.bob.body("привет")
+    await scene.bob.say(scene.room, "пока")
+    heard = await scene.eve.until("PRIVMSG")
+    assert heard.text.encode(errors="surrogateescape") == "пока".encode("cp1251")
+    await scene.bob.say(scene.room, "пока ☕")
+    assert (await scene.eve.until("PRIVMSG")).text == "пока ☕"
+
+
+async def test_what_is_no_utf_8_at_all_harms_nobody(scene: Scene) -> None:
+    await scene.enter()
+    for raw in (b"\xc0\xaf", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xff\xfe\x01\x02"):
+        await scene.eve.send(f"PRIVMSG {scene.channel} :overlong ".encode() + raw)
+        await scene.alice.until(lambda stanza: (text(stanza) or "").startswith("overlong"))
+    await scene.settle()
 
 
 # CTCP -----------------------------------------------------------------------------------------------------------------

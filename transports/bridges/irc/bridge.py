@@ -28,6 +28,7 @@ from transports.bridges.irc.identd import Identd
 from transports.bridges.irc.ignoring import Ignored
 from transports.bridges.irc.inquiries import Inquiries
 from transports.bridges.irc.keeping import KeptCertificates, KeptPolicies
+from transports.bridges.irc.pastes import LongTexts
 from transports.bridges.irc.people import description
 from transports.bridges.irc.pseudonyms import Pseudonyms
 from transports.bridges.irc.settings import Set
@@ -57,14 +58,15 @@ from transports.events import (
     Type,
 )
 from transports.options import Options as Unkept
-from transports.ports import Accounts, Hearing, Identity, LiveBridge, Options, Outlet, Services
+from transports.ports import Accounts, Files, Hearing, Identity, LiveBridge, Options, Outlet, Services
+from transports.tasks import Tasks
 from transports.words import say
 
 log = logging.getLogger(__name__)
 
 #: A body longer than this is no chat but a file; it would take minutes to send at any flood limit, and its reflection must
 #: fit into one stanza, whatever its characters are.
-MAX_TEXT: Final = 8_000
+MAX_TEXT: Final = 30_000
 #: Gates that are kept before those that hold nobody up are forgotten.
 GATES: Final = 1_000
 
@@ -253,7 +255,13 @@ class IrcBridge(Directory, Inquiries, LiveBridge):
     durable = False
 
     def __init__(
-        self, settings: Irc, key: bytes, accounts: Accounts, options: Options | None = None, hearing: Hearing | None = None
+        self,
+        settings: Irc,
+        key: bytes,
+        accounts: Accounts,
+        options: Options | None = None,
+        hearing: Hearing | None = None,
+        files: Files | None = None,
     ) -> None:
         self.settings = settings
         self.options: Options = options if options is not None else Unkept()
@@ -264,7 +272,9 @@ class IrcBridge(Directory, Inquiries, LiveBridge):
         self.bouncers: dict[Bouncer, None] = {}
         self.shelf = Shelf()
         self.watching = Watching(self, hearing)
-        self._accounts = accounts
+        self.accounts = accounts
+        self.files = files
+        self.pasting = Tasks("long texts of irc")
         self._gates: dict[str, Gate] = {}
         self._sweep_at = GATES
         self._beat: asyncio.Task[None] | None = None
@@ -369,7 +379,7 @@ class IrcBridge(Directory, Inquiries, LiveBridge):
 
     def users(self) -> set[str]:
         """Whoever is known here: registered, with something set, or with a session."""
-        return {*self._accounts.users(), *self.options.users(), *self._sessions} - {self.domain}
+        return {*self.accounts.users(), *self.options.users(), *self._sessions} - {self.domain}
 
     def session_of(self, user: str) -> IrcSession | None:
         return self._sessions.get(user)
@@ -401,6 +411,7 @@ class IrcBridge(Directory, Inquiries, LiveBridge):
         if self.identd is not None:
             await self.identd.stop()
         await self._policies.stop()
+        await self.pasting.end()
         await asyncio.sleep(0)
 
     # Links --------------------------------------------------------------------------------------------------------
@@ -415,7 +426,7 @@ class IrcBridge(Directory, Inquiries, LiveBridge):
             settings,
             gate.slot,
             self.dialer.way(user, gate.slot),
-            (self.dialer.pseudonyms.ident(user), str(self._accounts.preference(session.user, "realname"))),
+            (self.dialer.pseudonyms.ident(user), str(self.accounts.preference(session.user, "realname"))),
             session.outlet.tell,
             session,
             self._reactor,
@@ -425,11 +436,13 @@ class IrcBridge(Directory, Inquiries, LiveBridge):
         self.links[link] = None
         self.ignore(link, user)
         link.net.manners = self.manners(user)
+        link.net.pastes = LongTexts(self, link.net, user)
+        link.net.charsets = self.charsets_of(user, link)
         return link
 
     def manners(self, user: str) -> Manners:
         """How a user wants texts to be formatted."""
-        marks, codes = self._accounts.preference(user, FORMATTING), self._accounts.preference(user, FORMATTING_OUT)
+        marks, codes = self.accounts.preference(user, FORMATTING), self.accounts.preference(user, FORMATTING_OUT)
         return Manners(marks != PLAIN, codes is True)
 
     def preferred(self, user: str) -> None:
@@ -484,4 +497,4 @@ def _minutes(now: float) -> tuple[str, ...]:
 
 def build(settings: Irc, services: Services) -> IrcBridge:
     """The bridge for [irc]."""
-    return IrcBridge(settings, services.key, services.accounts, services.options, services.hearing)
+    return IrcBridge(settings, services.key, services.accounts, services.options, services.hearing, services.files)

@@ -13,6 +13,7 @@ from transports.bridges.irc import address as irc_address
 from transports.bridges.irc import chosen, modes, ranks, write
 from transports.bridges.irc.asks import Question
 from transports.bridges.irc.channel import Channel
+from transports.bridges.irc.charsets import NO_ROOMS
 from transports.bridges.irc.crowd import bans, member_of, nick_of
 from transports.bridges.irc.isupport import rank
 from transports.bridges.irc.ranks import RANK_ERRORS, Mode
@@ -62,6 +63,24 @@ class Rooms:
     def link_to(self, user: str, server: str) -> Link | None:
         """A user's connection to a server, if it is up."""
         return next((link for link in self.links_of(user) if link.settings.name == server and link.net.ready), None)
+
+    def recode(self, user: str, server: str) -> None:
+        """A user's connection reads and writes channels in the charsets that are set for them now."""
+        link = self.link_to(user, server)
+        if link is not None:
+            link.net.charsets = self.charsets_of(user, link)
+
+    def charsets_of(self, user: str, link: Link) -> Mapping[str, tuple[str, str]]:
+        """The charsets of channels that have their own."""
+        found: dict[str, tuple[str, str]] = {}
+        for place in self.options.places(user):
+            name, server = irc_address.split(place, self.fixed)
+            if place.kind == "room" and server == link.settings.name:
+                held = self.options.of(user, place)
+                pair = str(held.get(ENCODING_IN, "")), str(held.get(ENCODING_OUT, ""))
+                if any(pair):
+                    found[link.net.isupport.fold(name)] = pair
+        return found or NO_ROOMS
 
     def _inside(self, user: str, room: Address) -> tuple[Link, Channel]:
         name, server = irc_address.split(room, self.fixed)
@@ -255,6 +274,7 @@ class Rooms:
                 changes[field.var] = None if value in ("", UNSET) else value
         if any(now.get(var) != value for var, value in changes.items()):
             await self.options.change(user, room, changes)
+            self.recode(user, irc_address.split(room, self.fixed)[1])
 
     async def _modes(self, link: Link, channel: Channel) -> dict[str, str]:
         """The modes that are on, and their arguments."""

@@ -19,6 +19,7 @@ from transports.bridges.irc.activity import Activities
 from transports.bridges.irc.asks import Answered, Asks, Question
 from transports.bridges.irc.batches import Batches
 from transports.bridges.irc.channel import Channel
+from transports.bridges.irc.charsets import NO_ROOMS, Rooms
 from transports.bridges.irc.echoes import Echoes, Spoken
 from transports.bridges.irc.formatting import USUAL, utterances
 from transports.bridges.irc.isupport import ISupport
@@ -96,6 +97,10 @@ class Pastes(Protocol):
         """Whether a text of so many lines is not to be sent as it is."""
         ...
 
+    def close(self, error: LegacyError) -> None:
+        """The connection is over; what waits has failed."""
+        ...
+
 
 class Network:
     """What one user knows of one IRC network.
@@ -107,7 +112,7 @@ class Network:
     loud     seconds for which answers are shown that nobody else asks for than who sends a raw line
     ignored  whether nothing of a sender (`nick!user@host`) is shown; None where nobody is ignored
     inquired when the user's last questions to programs were asked
-    manners  what the user wants of formatting
+    manners  what the user wants of formatting; charsets: of channels that have their own
     fresh    the minutes ("2026-11-21T00:29") of server-time that are now, so that live lines are known at a glance
     line     takes the lines
     caps     the IRCv3 capabilities that are on; `negotiation` has their values and goes on while we are connected
@@ -136,6 +141,7 @@ class Network:
         "batches",
         "by_name",
         "channels",
+        "charsets",
         "covered",
         "dcc",
         "echoes",
@@ -202,6 +208,7 @@ class Network:
         self.mute = 0
         self.loud = 0
         self.ignored: Callable[[str], bool] | None = None
+        self.charsets: Rooms = NO_ROOMS
         self.dcc = False
         self.inquired: tuple[float, ...] = ()
         self.manners = USUAL

@@ -17,7 +17,7 @@ from typing import Final, Protocol
 from irc.client_aio import AioReactor
 
 from transports.bridges.irc import address as irc_address
-from transports.bridges.irc import inbound, write
+from transports.bridges.irc import charsets, inbound, write
 from transports.bridges.irc.asks import Question
 from transports.bridges.irc.caps import Registration, closing_error
 from transports.bridges.irc.dial import Connection, Way, pin_error
@@ -300,7 +300,7 @@ class Link:
 
     def received(self, data: bytes) -> None:
         """Bytes from the server. A malformed line costs one line in the log."""
-        net, charset, now = self.net, self.settings.charset, self.loop.time()
+        net, now = self.net, self.loop.time()
         self.heard = now
         self.pinged = False
         for raw in self.buffer.feed(data):
@@ -308,7 +308,7 @@ class Link:
                 try:
                     line = raw.decode()
                 except UnicodeDecodeError:
-                    line = decode(raw, charset)
+                    line = decode(raw, charsets.reading(raw, self.settings.charset, net.charsets, net.isupport))
                 if self.registration is not None:
                     self._registering(line)
                 elif net.nick and not self.over:
@@ -408,9 +408,17 @@ class Link:
                 self.fenced = self.loop.time()
                 out.append(fence)
         if out:
-            out.append("")
-            transport.write("\r\n".join(out).encode(self.settings.charset_out, "replace"))
+            transport.write(self._encoded(out))
             out.clear()
+
+    def _encoded(self, lines: list[str]) -> bytes:
+        """Lines as bytes, each with its end."""
+        lines.append("")
+        text = "\r\n".join(lines)
+        usual, rooms = self.settings.charset_out, self.net.charsets
+        if usual == charsets.UTF_8 and not rooms:
+            return text.encode(errors="replace")
+        return charsets.encoded(text.split("\r\n")[:-1], usual, rooms, self.net.isupport)
 
     def _wait(self, seconds: float | None) -> None:
         """Wake when the flood control lets the next line go."""
@@ -540,7 +548,10 @@ class Link:
                 task.cancel()
         self.task = self.solving = None
         error = LegacyError("remote-server-timeout", say("irc.unsent"))
+        pastes, self.net.pastes = self.net.pastes, None
         try:
+            if pastes is not None:
+                pastes.close(error)
             for command in self.flow.clear():
                 self.net.fail(command, error)
         finally:
