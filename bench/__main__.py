@@ -106,6 +106,8 @@ def main() -> int:
     parser.add_argument("--json", type=Path, help="write all figures here")
     asked = parser.parse_args()
     names = _chosen(asked.gateways, [gateway.name for gateway in GATEWAYS])
+    if not asked.gateways:
+        names = [gateway.name for gateway in GATEWAYS if not gateway.extra]
     gateways: list[Gateway] = [gateway for gateway in GATEWAYS if gateway.name in names]
     for gateway in gateways:
         if gateway.missing():

@@ -30,10 +30,11 @@ CREATE INDEX bench_server ON ircserveroptions_(owner_, server_);
 
 @dataclass(frozen=True)
 class Gateway:
-    """`slow` divides the number of messages in the cases that only count messages."""
+    """`slow` divides the number of messages in the cases that only count messages; `extra`: measured only when asked for."""
 
     name: str
     slow: int = 1
+    extra: bool = False
 
     def prepare(self, place: Path, xmpp_port: int, irc_port: int) -> tuple[list[str], dict[str, str]]:
         """Write the configuration into `place`; gives command and environment."""
@@ -82,8 +83,11 @@ class Biboumi(Gateway):
         database.commit()
 
 
+@dataclass(frozen=True)
 class Transports(Gateway):
-    """This project's, as a user would run it."""
+    """This project's, as a user would run it; without its archive it is compared with a biboumi that keeps nothing either."""
+
+    archive: bool = True
 
     def missing(self) -> str:
         return "" if (_ROOT / "transports/__main__.py").exists() else "transports has no command yet"
@@ -93,6 +97,7 @@ class Transports(Gateway):
             f'[xmpp]\nhost = "127.0.0.1"\nport = {xmpp_port}\nsecret = "bench"\nusers = ["localhost"]\n\n'
             '[store]\nurl = "sqlite:///transports.db"\n\n'
             '[irc]\ndomain = "irc.localhost"\nconnect_rate = 0\nthrottle = 0\n\n'
+            f"[irc.archive]\nenabled = {str(self.archive).lower()}\n\n"
             f'[irc.networks."irc.bench"]\naddress = "127.0.0.1"\nports = [{irc_port}]\ntls = "off"\n'
         )
         command = [sys.executable, "-m", "transports", "run", "--config", str(place / "config.toml")]
@@ -104,4 +109,5 @@ GATEWAYS = (
     Biboumi("biboumi", history=False),
     Biboumi("biboumi-history", slow=15, history=True),
     Transports("transports"),
+    Transports("transports-no-archive", extra=True, archive=False),
 )
