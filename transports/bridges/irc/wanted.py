@@ -13,12 +13,12 @@ ON: Final = True
 OFF: Final = False
 
 CAPABILITIES: Final[Mapping[str, bool]] = {
-    "account-notify": OFF,
-    "account-tag": OFF,
-    "away-notify": OFF,
+    "account-notify": ON,
+    "account-tag": ON,
+    "away-notify": ON,
     "batch": ON,
     "cap-notify": ON,
-    "chghost": OFF,
+    "chghost": ON,
     "draft/channel-rename": OFF,
     "draft/chathistory": OFF,
     "draft/event-playback": OFF,
@@ -26,20 +26,20 @@ CAPABILITIES: Final[Mapping[str, bool]] = {
     "draft/metadata-2": OFF,
     "draft/multiline": ON,
     "draft/no-implicit-names": OFF,
-    "draft/pre-away": OFF,
+    "draft/pre-away": ON,
     "draft/read-marker": ON,
     "echo-message": ON,
-    "extended-join": OFF,
-    "extended-monitor": OFF,
+    "extended-join": ON,
+    "extended-monitor": ON,
     "invite-notify": ON,
     "labeled-response": ON,
     "message-tags": ON,
     "multi-prefix": ON,
     "no-implicit-names": OFF,
     "server-time": ON,
-    "setname": OFF,
+    "setname": ON,
     "standard-replies": ON,
-    "userhost-in-names": OFF,
+    "userhost-in-names": ON,
 }
 
 #: What a Registration is given.
