@@ -28,6 +28,7 @@ from transports.events import (
     Said,
     SameRoom,
     Say,
+    SetAway,
     SetSubject,
     Subject,
     Up,
@@ -167,7 +168,7 @@ def test_another_nick_is_a_rename_and_the_same_is_none(scene: Scene) -> None:
     error = scene.only()
     assert (error.tag, error.get("id"), error.get("to"), condition(error)) == ("presence", "n1", DESK, "conflict")
     scene.stanza(f"<presence from='{DESK}' to='{JID}/ada'><show>away</show></presence>")
-    assert scene.took() == [] and scene.sent() == []
+    assert scene.took() == [SetAway("")] and scene.sent() == []
 
 
 def test_presence_to_a_room_not_joined_is_not_acceptable(scene: Scene) -> None:

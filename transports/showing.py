@@ -47,8 +47,8 @@ from transports.events import (
     SameRoom,
     Say,
     Seen,
-    SetAway,
     Sent,
+    SetAway,
     SubjectSet,
     Typing,
     Undelivered,
@@ -114,8 +114,8 @@ class Showing:
 
     __slots__ = (
         "archive",
-        "away",
         "as_user",
+        "away",
         "blocks",
         "bridge",
         "contacts",

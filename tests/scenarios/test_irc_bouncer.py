@@ -1,0 +1,180 @@
+"""The bouncer: the user stays when clients go, when the link is lost, and when the gateway is killed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from lab.domain import XmppServer
+from lab.fault import Fault
+from lab.gateway import Gateway
+from lab.irc import Person
+from lab.ircd import Inspircd
+from lab.prosody import Prosody
+from lab.scripted_irc import ScriptedIrc
+from lab.soak.bouncer import Rejoin
+from lab.xmpp import Stanza, codes, condition, text
+from tests.scenarios.irc import MUC, client, nick, of, presence_of, room, words
+
+Start = Callable[..., Awaitable[Gateway]]
+
+
+def staying(ircd: Inspircd | ScriptedIrc, port: int = 0, **irc: Any) -> dict[str, Any]:
+    """A gateway whose users stay on irc.test, which is reached at that port."""
+    network = {"address": ircd.host, "ports": [port or ircd.port], "tls": "off", "persistent": True}
+    return {"changes": {"irc": {"networks": {"irc.test": network}, **irc}}}
+
+
+def said(words: str) -> Callable[[Stanza], bool]:
+    return lambda stanza: words in (text(stanza) or "")
+
+
+# Without a client -----------------------------------------------------------------------------------------------------
+
+
+async def test_who_comes_back_finds_what_was_said(prosody: Prosody, inspircd: Inspircd, gateway: Start) -> None:
+    await gateway(prosody, inspircd, **staying(inspircd))
+    place = room("#backlog")
+    async with Person(inspircd.host, inspircd.port, "tom") as tom:
+        await tom.join("#backlog")
+        async with client(prosody, "carol") as carol:
+            await carol.join(place, "carol")
+            await tom.until("JOIN")
+            await carol.leave(place, "carol")
+        await tom.say("#backlog", "did you see that?")
+        await tom.barrier()
+        async with client(prosody, "carol", "later") as carol:
+            stanzas = await carol.join(place, "carol")
+            assert [text(s) for s in stanzas if text(s)] == ["did you see that?"]
+            assert {nick(s) for s in stanzas if s.tag.endswith("presence")} == {"carol", "tom"}
+        assert not tom.waiting(lambda line: line.command in ("PART", "QUIT"))
+
+
+# The link is lost -----------------------------------------------------------------------------------------------------
+
+
+async def test_a_link_that_breaks_comes_back(server: XmppServer, inspircd: Inspircd, gateway: Start) -> None:
+    place = room("#broken")
+    async with (
+        Fault(inspircd.port) as line,
+        Person(inspircd.host, inspircd.port, "tom") as tom,
+        client(server, "carol") as carol,
+    ):
+        await gateway(server, inspircd, **staying(inspircd, line.port))
+        await tom.join("#broken")
+        await carol.join(place, "carol")
+        line.reset()
+        await carol.until(presence_of(of(place, "tom"), "unavailable", 333))
+        await carol.until(said("You stay in this room"))
+        id = await carol.say(place, "hello?")
+        refused = await carol.until(lambda s: s.get("id") == id)
+        assert condition(refused) == "recipient-unavailable" and words(refused)
+        await carol.until(presence_of(of(place, "tom")), timeout=15)
+        assert 110 in codes(await carol.until(presence_of(of(place, "carol"))))
+        await carol.until(said("The connection is back."))
+        await carol.say(place, "here again")
+        await tom.until("here again")
+        assert not [s for s in carol.received if s.get("type") == "unavailable" and nick(s) == "carol"]
+
+
+async def test_a_ban_ends_it_until_the_user_says_so(prosody: Prosody, gateway: Start) -> None:
+    place = room("#banned")
+    async with ScriptedIrc() as irc, client(prosody, "carol") as carol:
+        await gateway(prosody, None, **staying(irc))
+        await carol.send(f"<presence to='{place}/carol'>{MUC}</presence>")
+        guest = await irc.guest()
+        await guest.welcome()
+        await guest.until("JOIN")
+        guest.let_in("#banned")
+        await carol.until(presence_of(of(place, "carol"), None, 110))
+        guest.write("ERROR :Closing link: (carol@127.0.0.1) [K-Lined: spam]")
+        await guest.close()
+        told = await carol.until(lambda s: s.get("from") == room("") and "reconnect" in (text(s) or ""))
+        assert "banned" in (text(told) or "")
+        await carol.say(room(""), "reconnect", kind="chat")
+        guest = await irc.guest()
+        await guest.welcome()
+        assert await guest.until("JOIN") == "JOIN #banned"
+        guest.let_in("#banned")
+        await carol.until(said("The connection is back."))
+
+
+# The gateway is killed ------------------------------------------------------------------------------------------------
+
+
+async def test_a_gateway_that_is_killed_brings_its_clients_back(
+    server: XmppServer, inspircd: Inspircd, gateway: Start
+) -> None:
+    there = await gateway(server, inspircd, **staying(inspircd))
+    place, empty = room("#killed"), room("#empty")
+    async with Person(inspircd.host, inspircd.port, "tom") as tom, client(server, "carol") as carol:
+        await tom.join("#killed")
+        await tom.join("#empty")
+        await carol.join(place, "carol", "sesame")
+        await carol.join(empty, "carol")
+        await carol.leave(empty, "carol")
+        async with client(server, "carol", "phone") as phone:
+            await phone.join(place, "carol")
+            await asyncio.sleep(0.5)  # who is where is written a moment later
+            await there.kill()
+        carol.forget()
+        await tom.until(lambda line: line.command == "QUIT" and line.nick == "carol")
+        tom.forget()
+        await there.start()
+        joined = {(await tom.until(lambda line: line.command == "JOIN" and line.nick == "carol", 15)).params[0] for _ in range(2)}
+        assert joined == {"#killed", "#empty"}
+        await carol.until(presence_of(of(place, "tom")))
+        assert 110 in codes(await carol.until(presence_of(of(place, "carol"))))
+        await tom.say("#killed", "welcome back")
+        await carol.body("welcome back")
+        await carol.say(place, "thank you")
+        await tom.until("thank you")
+        assert not [s for s in carol.waiting() if (s.get("from") or "").startswith(empty)]
+
+
+async def test_a_clean_stop_and_a_start_bring_the_user_back(prosody: Prosody, inspircd: Inspircd, gateway: Start) -> None:
+    there = await gateway(prosody, inspircd, **staying(inspircd))
+    place = room("#stopped")
+    async with Person(inspircd.host, inspircd.port, "tom") as tom, client(prosody, "carol") as carol:
+        await tom.join("#stopped")
+        await carol.join(place, "carol")
+        await there.terminate()
+        await carol.until(presence_of(of(place, "carol"), "unavailable", 332, 110))
+        await tom.until("QUIT")
+        tom.forget()
+        await there.start()
+        await tom.until(lambda line: line.command == "JOIN" and line.nick == "carol", 15)
+        await tom.say("#stopped", "nobody told you")
+        await tom.barrier()
+        await carol.send(f"<presence to='{place}/carol'>{MUC}</presence>")
+        await carol.body("nobody told you")  # from the archive, or just now
+
+
+async def test_a_nick_that_was_taken_meanwhile_is_had_back(prosody: Prosody, inspircd: Inspircd, gateway: Start) -> None:
+    there = await gateway(prosody, inspircd, **staying(inspircd))
+    place = room("#nick")
+    async with Person(inspircd.host, inspircd.port, "tom") as tom, client(prosody, "carol") as carol:
+        await tom.join("#nick")
+        await carol.join(place, "carol")
+        await asyncio.sleep(0.5)
+        await there.kill()
+        await tom.until("QUIT")
+        await tom.send("NICK carol")
+        await tom.until("NICK")
+        carol.forget()
+        await there.start()
+        was = await carol.until(presence_of(of(place, "carol"), "unavailable", 303, 110), timeout=15)
+        assert was is not None
+        await carol.until(presence_of(of(place, "carol_"), None, 110))
+        await tom.send("NICK tom")
+        await carol.until(presence_of(of(place, "carol_"), "unavailable", 303, 110))
+        await carol.until(presence_of(of(place, "carol"), None, 110))
+
+
+async def test_many_users_come_back_at_the_networks_pace(prosody: Prosody, directory: Path) -> None:
+    """The short form of `scripts/soak bouncer`."""
+    run = Rejoin(directory, users=10, channels=20, rate=(5, 5.0))
+    await run.run()
+    assert run.problems == [] and run.seconds < 20
