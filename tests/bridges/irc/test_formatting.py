@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from transports.bridges.irc import styling
 from transports.bridges.irc.formatting import CARRIED, MOST, coded, styled, whole
 from transports.bridges.irc.text import strip_formatting
 from transports.events import Span
@@ -89,6 +90,13 @@ def test_marks_that_are_made_are_read_as_the_same(text: str) -> None:
         again = styled(coded(body), marks=False)[1]
         apart = {style for span in spans for style in span.styles}
         assert {style for span in again for style in span.styles} <= apart
+
+
+@given(st.text("\x02\x1d\x1f\x1e\x11\x0f ab1>(", max_size=40))
+def test_every_mark_that_is_made_is_read(text: str) -> None:
+    body, plain = styled(text)[0], strip_formatting(text)
+    read = [one for start, end, _ in styling.blocks(body) for one in styling.spans(body, start, end)]
+    assert 2 * len(read) == len(body) - len(plain)
 
 
 @pytest.mark.parametrize(

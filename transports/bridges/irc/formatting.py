@@ -24,11 +24,16 @@ MARKS, PLAIN = "marks", "plain"
 #: Spans and marks of one message; with more, it is no emphasis that counts.
 MOST: Final = 50
 
-#: XMPP has no underline: it is emphasis as well.
-_TOGGLES: Final[Mapping[str, str]] = {"\x02": "strong", "\x1d": "emphasis", "\x1f": "emphasis", "\x1e": "deleted", "\x11": "code"}
+#: Control character -> its bit. XMPP has no underline: it is emphasis as well.
+_TOGGLES: Final[Mapping[str, int]] = {"\x02": 1, "\x1d": 2, "\x1f": 4, "\x1e": 8, "\x11": 16}
+_ANY_TOGGLE: Final = re.compile("[\x02\x11\x1d-\x1f]")
+_BITS: Final = {"strong": 1, "emphasis": 2 | 4, "deleted": 8, "code": 16}
 _MARKS: Final = {style: mark for mark, style in styling.STYLES.items()}
 #: Where several begin at one place: code may hold no other, so it is innermost.
 _ORDER: Final = ("strong", "emphasis", "deleted", "code")
+#: Which of them the bits mean.
+_STYLES: Final = [tuple(style for style in _ORDER if bits & _BITS[style]) for bits in range(32)]
+_ANY_DIRECTIVE: Final = re.compile("[*_~`]")
 
 
 class _Run(NamedTuple):
@@ -59,6 +64,8 @@ def told(text: str, more: More | None, marks: bool) -> tuple[str, More | None]:
 
 def styled(text: str, marks: bool = True) -> tuple[str, tuple[Span, ...]]:
     """A line without its control characters, with XEP-0393's marks instead if wanted; and the spans of that (XEP-0394)."""
+    if _ANY_TOGGLE.search(text) is None:
+        return FORMAT.sub("", text), ()
     plain, runs = _read(text)
     if not runs or len(runs) > MOST:
         return plain, ()
@@ -70,21 +77,20 @@ def _read(text: str) -> tuple[str, list[_Run]]:
     """What is said, and how: runs in order, none empty, none without style."""
     pieces: list[str] = []
     runs: list[_Run] = []
-    on: set[str] = set()
-    at = length = 0
+    bits = at = length = 0
     for code in (*FORMAT.finditer(text), None):
         piece = text[at : code.start() if code is not None else len(text)]
         if piece:
             pieces.append(piece)
-            styles = tuple(style for style in _ORDER if any(_TOGGLES[toggle] == style for toggle in on))
-            if runs and runs[-1].end == length and runs[-1].styles == styles:
-                runs[-1] = runs[-1]._replace(end=length + len(piece))
-            elif styles and len(runs) <= MOST:
-                runs.append(_Run(length, length + len(piece), styles))
-            length += len(piece)
+            end = length + len(piece)
+            if runs and runs[-1].end == length and runs[-1].styles == _STYLES[bits]:
+                runs[-1] = runs[-1]._replace(end=end)
+            elif bits and len(runs) <= MOST:
+                runs.append(_Run(length, end, _STYLES[bits]))
+            length = end
         if code is not None:
             at = code.end()
-            on = set() if code[0] == "\x0f" else on ^ {code[0]} if code[0] in _TOGGLES else on
+            bits = 0 if code[0] == "\x0f" else bits ^ _TOGGLES.get(code[0], 0)
     return "".join(pieces), runs
 
 
@@ -108,8 +114,9 @@ class _Stretch(NamedTuple):
 
 def _marked(plain: str, runs: list[_Run]) -> tuple[str, list[int]]:
     """The text with marks, and the places before which they stand; without any when a client would read it otherwise."""
-    fitting = sorted(_fitting(plain, runs), key=lambda one: (one.start, -one.end, _ORDER.index(one.style)))
-    kept = list(_nested(fitting))
+    kept = list(_fitting(plain, runs))
+    if len(kept) > 1:
+        kept = list(_nested(sorted(kept, key=lambda one: (one.start, -one.end, _ORDER.index(one.style)))))
     # of those that end together the inner one does so first, of those that begin together the outer one
     closing = [(one.end, 0, -number, number) for number, one in enumerate(kept)]
     opening = [(one.start, 1, number, number) for number, one in enumerate(kept)]
@@ -122,6 +129,8 @@ def _marked(plain: str, runs: list[_Run]) -> tuple[str, list[int]]:
         places.append(place)
         last = place
     body += plain[last:]
+    if _ANY_DIRECTIVE.search(plain) is None:
+        return body, places  # there is nothing that ours could be read together with
     read = [[one.mark, str(one.start), str(one.end)] for one in _spans(body)]
     return (body, places) if sorted(read) == sorted(meant) else (plain, [])
 
@@ -135,7 +144,9 @@ def _spans(body: str) -> Iterator[styling.Styled]:
 
 def _fitting(plain: str, runs: list[_Run]) -> Iterator[_Stretch]:
     """Stretches of one style without whitespace at their ends, between word boundaries, on one line, without their mark."""
-    for style, mark in _MARKS.items():
+    used = {style for run in runs for style in run.styles}
+    for style in used:
+        mark = _MARKS[style]
         for start, end in _stretches(runs, style):
             words = plain[start:end]
             left, right = start + len(words) - len(words.lstrip()), end - len(words) + len(words.rstrip())
@@ -215,8 +226,8 @@ def whole(lines: Iterable[str]) -> Iterator[str]:
     for line in lines:
         head = _ACTION if line.startswith(_ACTION) else ""
         yield head + "".join(on) + line[len(head) :]
-        for char in line:
-            if char in _TOGGLES and char not in on:
-                on[char] = None
-            elif char in on:
-                del on[char]
+        for code in _ANY_TOGGLE.findall(line):
+            if code in on:
+                del on[code]
+            else:
+                on[code] = None
