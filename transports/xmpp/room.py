@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from transports.events import NO_RANK, NOBODY, Became, Entered, Joined, Left, Person, Rank, Renamed, RoleSet
-from transports.xmpp import write
+from transports.xmpp import comeback, write
 from transports.xmpp.address import to_resource
 from transports.xmpp.client import Client, Names, named, occupant_id, plain_nick, resource
 from transports.xmpp.occupant import NO_KIN, Kin, here
@@ -31,12 +31,14 @@ _GONE_CODES: Final[dict[str, tuple[str, ...]]] = {
     "split": ("333",),
     "lost": ("332",),
 }
+#: XEP-0045 9.1.
+_OUTCAST: Final = Rank("outcast", "none")
 
 
 class Room(RoomTalk):
     """`send` takes one finished stanza, `send_all` many. `people` is the bridge's, too: of whom more is known than the nick."""
 
-    __slots__ = ("kin", "members", "waiting")
+    __slots__ = ("interrupted", "key", "kin", "members", "waiting")
 
     def __init__(
         self, names: Names, send: Callable[[str], None], send_all: Callable[[list[str]], None], kin: Kin = NO_KIN
@@ -44,6 +46,10 @@ class Room(RoomTalk):
         super().__init__(names, send, send_all)
         self.kin = kin
         self.members: Mapping[str, Rank] = {}
+        #: Why the far side is away, in words; '' when it is not.
+        self.interrupted = ""
+        #: The password that the room was joined with.
+        self.key = ""
         self.waiting: dict[str, Client] = {}
 
     # Joining and leaving ------------------------------------------------------------------------------------------
@@ -59,6 +65,9 @@ class Room(RoomTalk):
             self.waiting[client.jid] = client
 
     def entered(self, fact: Entered) -> None:
+        if self.interrupted:
+            comeback.resume(self, fact)
+            return
         self.inside = True
         self.people = fact.people
         self.called(fact.nick)
@@ -74,15 +83,17 @@ class Room(RoomTalk):
     def _show(self, client: Client) -> None:
         """Everything a client must see of a room, in the order that XEP-0045 7.2 demands."""
         self.clients[client.jid] = client
-        stanzas = self._burst(client)
+        stanzas = self.occupants(client)
         if not self.recall(client):
             stanzas.append(self.subject_for(client))
         self.send_all(stanzas)
 
-    def _burst(self, client: Client) -> list[str]:
+    def occupants(self, client: Client) -> list[str]:
         """Who is there: the others, then the user."""
         own = self.nick
         codes = ("100", "110") if client.wanted in ("", to_resource(own)) else ("100", "110", "210")
+        if self.logged:
+            codes = (*codes, "170")  # XEP-0045 7.2.12
         stanzas = self._others(client.presence)
         stanzas.append(client.presence + self._one(own, self.members.get(own, NO_RANK), codes))
         return stanzas
@@ -131,15 +142,16 @@ class Room(RoomTalk):
     # What happens inside ------------------------------------------------------------------------------------------
 
     def joined(self, fact: Joined) -> None:
-        nick, rank, who = fact.nick, fact.rank, fact.who
+        _, nick, rank, who = fact
         tail = _unknown(nick, rank) if who is NOBODY else here(self.kin, nick, rank, who)
         for client in self.clients.values():
             self.send(client.presence + tail)
 
     def left(self, fact: Left) -> None:
         codes = _GONE_CODES[fact.cause]
+        rank = _OUTCAST if fact.cause == "banned" else NO_RANK
         if len(fact.nicks) > 1 and self.nick not in fact.nicks:
-            tail = write.gone(NO_RANK, codes, fact.reason, fact.actor)
+            tail = write.gone(rank, codes, fact.reason, fact.actor)
             names = [resource(nick) for nick in fact.nicks]
             for client in self.clients.values():
                 self.send_all([f"{client.presence}{name}{tail}" for name in names])
@@ -147,7 +159,7 @@ class Room(RoomTalk):
         for nick in fact.nicks:
             own = nick == self.nick
             name = nick if plain_nick(nick) is not None else resource(nick)
-            tail = write.gone(NO_RANK, (*codes, "110") if own else codes, fact.reason, fact.actor)
+            tail = write.gone(rank, (*codes, "110") if own else codes, fact.reason, fact.actor)
             for client in self.clients.values():
                 self.send(f"{client.presence}{name}{tail}")
             if own:

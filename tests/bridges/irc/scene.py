@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeVar
 
 from transports.bridges.irc import inbound
@@ -49,6 +50,10 @@ class Scene:
             if not self.held:
                 self.release()
         return not self.full
+
+    def defer(self, send: Callable[[], None]) -> float:
+        send()
+        return 0.0
 
     @property
     def free(self) -> bool:

@@ -29,10 +29,10 @@ class Batch:
     tags    of its first line; its id is the message's
     label   of ours that it answers, its own or an outer one's
     past    its lines happened before
-    count   lines so far
+    count   lines so far; last: when the last of them happened, 0 where it does not say
     """
 
-    __slots__ = ("count", "due", "joined", "label", "outer", "params", "past", "reference", "size", "source", "tags", "type")
+    __slots__ = ("count", "due", "joined", "label", "last", "outer", "params", "past", "reference", "size", "source", "tags", "type")
 
     def __init__(
         self, reference: str, type: str, params: Sequence[str], source: str, tags: dict[str, str], outer: Batch | None
@@ -46,6 +46,7 @@ class Batch:
         self.label: str = tags.get("label", "") or (outer.label if outer is not None else "")
         self.past: bool = type in _PAST or (outer is not None and outer.past)
         self.count = 0
+        self.last = 0.0
         self.size = 0
         self.due = 0.0
         self.joined: list[str] = []

@@ -53,7 +53,13 @@ class Commands:
     def known(self, user: str) -> list[str]:
         """The networks of a user: where something is set, or a connection is."""
         set_for = (irc_address.split(place, self.fixed)[1] for place in self.options.places(user))
-        return sorted({name for name in set_for if name} | self.links(user).keys())
+        return sorted({name for name in set_for if name} | self.wanted(user))
+
+    def wanted(self, user: str) -> set[str]:
+        """The networks that a user is on, or is to come back to."""
+        session = self.bridge.session_of(user)
+        returns = session.bouncer.returns if session is not None and session.bouncer is not None else {}
+        return {*self.links(user), *returns}
 
     def here(self, call: Call) -> str:
         """The network at which a command was called; '' at the gateway."""

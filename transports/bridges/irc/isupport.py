@@ -66,6 +66,10 @@ def _unlimited(value: str) -> int:
     return _number(value) if value else 0
 
 
+def _watched(value: str) -> int:
+    return _number(value) if value else 1_000  # as many as one likes
+
+
 def _text(value: str) -> str:
     return intern(value[:200])
 
@@ -128,7 +132,8 @@ _TOKENS: Final[Mapping[str, tuple[str, Any, Callable[[str], Any]]]] = {
     "AWAYLEN": ("awaylen", 0, _number),
     "MODES": ("modes", 3, _unlimited),
     "TARGMAX": ("targmax", {}, _targets),
-    "MONITOR": ("monitor", 0, _unlimited),
+    "CHATHISTORY": ("chathistory", 0, _unlimited),
+    "MONITOR": ("monitor", 0, _watched),
     "BOT": ("bot", "", _text),
     "WHOX": ("whox", False, _flag),
     "UTF8ONLY": ("utf8only", False, _flag),
@@ -158,6 +163,7 @@ class ISupport:
     awaylen: int
     modes: int  # modes with an argument per MODE; 0: any number
     targmax: dict[str, int]
+    chathistory: int  # lines of one answer; 0: any number
     monitor: int
     bot: str
     whox: bool

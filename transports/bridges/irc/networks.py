@@ -113,7 +113,7 @@ class Networks(Commands):
         return Done(say("irc.reconnecting", server=server))
 
     async def _disconnect(self, call: Call) -> Done:
-        server = await self.network(call, say("irc.disconnect"), self.links(call.user).keys())
+        server = await self.network(call, say("irc.disconnect"), self.wanted(call.user))
         self.session(call).leave(server, say("irc.goodbye"))
         return Done(say("irc.disconnected", server=server))
 

@@ -41,6 +41,7 @@ from transports.events import (
     Person,
     Refused,
     Rename,
+    Said,
     Say,
     SetSubject,
     Up,
@@ -119,8 +120,10 @@ class Network:
     abilities   what follows from them for messages
     activities  who is typing; batches: those that are open; echoes: what we sent and is to come back; felt: reactions, by
                 place, message and nick; each None while there is nothing of it
+    answers  what a service has said so far, to be told in one (`notices`); None for nothing
     asks     open questions; None while there are none
     pastes   what becomes of long texts; None: they are sent
+    gaps     channels whose past is being asked for, and how many answers more may be; None for none
     regain   the nick that we want back (`regain`); '' while we have the one we want
     stay     the connection is wanted without a channel, too
     people   what is known of those in our channels, by nick (`folk`)
@@ -135,6 +138,7 @@ class Network:
         "abilities",
         "absence",
         "activities",
+        "answers",
         "asks",
         "awaiting",
         "away",
@@ -150,6 +154,7 @@ class Network:
         "fence",
         "fences",
         "fixed",
+        "gaps",
         "fresh",
         "host",
         "ignored",
@@ -192,6 +197,7 @@ class Network:
         self.host = ""
         self.ready = False
         self.regain = ""
+        self.gaps: dict[str, int] | None = None
         self.stay = False
         self.channels: dict[str, Channel] = {}
         self.by_name: dict[str, Channel] = {}
@@ -208,6 +214,7 @@ class Network:
         self.mute = 0
         self.loud = 0
         self.ignored: Callable[[str], bool] | None = None
+        self.answers: Said | None = None
         self.charsets: Rooms = NO_ROOMS
         self.dcc = False
         self.inquired: tuple[float, ...] = ()

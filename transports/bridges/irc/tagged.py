@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
 from transports.bridges.irc import address as irc_address
-from transports.bridges.irc import write
+from transports.bridges.irc import history, write
 from transports.bridges.irc.activity import Activities
 from transports.bridges.irc.batches import Batch, Batches
 from transports.bridges.irc.crowd import nick_of
@@ -141,6 +141,7 @@ def routed(net: Network, tags: str, line: str, now: float, speak: Speak) -> bool
     if batch is not None:
         batch.count += 1
         if batch.past:
+            batch.last = server_time(parsed.tags) or batch.last
             _past(net, parsed, now, speak)
             return True
     label = batch.label if batch is not None and batch.label else parsed.tags.get("label", "")
@@ -177,6 +178,8 @@ def batch(net: Network, line: Line, now: float, speak: Speak) -> None:
 
 
 def _ended(net: Network, ended: Batch, now: float, speak: Speak) -> None:
+    if ended.past:
+        history.ended(net, ended)
     own = ended.tags.get("label", "")
     if own:
         if net.asks is not None:

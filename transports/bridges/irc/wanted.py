@@ -20,7 +20,7 @@ CAPABILITIES: Final[Mapping[str, bool]] = {
     "cap-notify": ON,
     "chghost": ON,
     "draft/channel-rename": OFF,
-    "draft/chathistory": OFF,
+    "draft/chathistory": ON,
     "draft/event-playback": OFF,
     "draft/message-redaction": ON,
     "draft/metadata-2": OFF,

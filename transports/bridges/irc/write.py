@@ -10,7 +10,7 @@ Follows Modern IRC (https://modern.ircdocs.horse/#message-format) and IRCv3 mess
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 #: RFC 1459 2.3: a line has at most 15 parameters.
@@ -229,9 +229,19 @@ def monitor(sign: str, nick: str) -> str:
     return line("MONITOR", sign, target(nick))
 
 
+def monitor_all(sign: str, nicks: Iterable[str]) -> str:
+    """The same for several."""
+    return line("MONITOR", sign, ",".join(map(target, nicks)))
+
+
 def ison(nick: str) -> str:
     """RFC 2812 4.9: is anybody called so?"""
     return line("ISON", target(nick))
+
+
+def ison_all(nicks: Iterable[str]) -> str:
+    """The same for several."""
+    return line("ISON", " ".join(map(target, nicks)))
 
 
 def chathistory(channel: str, after: str, most: int) -> str:
