@@ -20,7 +20,7 @@ FLOORS = {
     # pure
     1: "ports describe files.media archive.values "
     "xmpp.address xmpp.xml xmpp.read xmpp.write xmpp.client xmpp.occupant xmpp.roomtalk xmpp.room xmpp.vcard xmpp.disco xmpp.fence "
-    "xmpp.dates xmpp.past xmpp.mam "
+    "xmpp.dates xmpp.past xmpp.mam xmpp.swift "
     "xmpp.away xmpp.comeback bridges.irc.history bridges.irc.regain bridges.irc.retry "
     "xmpp.administer xmpp.channelsearch xmpp.inviting xmpp.rsm "
     "xmpp.sharing xmpp.markup xmpp.forms xmpp.prose xmpp.meaning xmpp.semantics xmpp.chat "

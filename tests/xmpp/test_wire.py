@@ -195,11 +195,21 @@ def elements(draw: st.DrawFn, depth: int = 2) -> str:
 
 
 @st.composite
+def plain_ones(draw: st.DrawFn) -> str:
+    """What most messages to rooms are."""
+    beside = "<active xmlns='http://jabber.org/protocol/chatstates'/><origin-id xmlns='urn:xmpp:sid:0' id='o'/>"
+    inside = f"<body>{xml.attr(draw(TEXTS))}</body>{draw(st.sampled_from(['', beside]))}"
+    return stanza(inside=inside, type="groupchat", id=draw(st.sampled_from(["", "m1", "é", "</message>"])))
+
+
+@st.composite
 def streams(draw: st.DrawFn) -> tuple[list[str], list[bytes]]:
     """Stanzas with any content, and the bytes of them all, cut anywhere."""
     stanzas = [
-        stanza(draw(st.sampled_from(["message", "presence", "iq"])), inside="".join(inside), id=str(number))
-        for number, inside in enumerate(draw(st.lists(st.lists(elements(), max_size=3), max_size=5)))
+        draw(plain_ones())
+        if inside is None
+        else stanza(draw(st.sampled_from(["message", "presence", "iq"])), inside="".join(inside), id=str(number))
+        for number, inside in enumerate(draw(st.lists(st.none() | st.lists(elements(), max_size=3), max_size=8)))
     ]
     data = draw(st.sampled_from(["", " ", "\n"])).join(stanzas).encode()
     cuts = sorted(draw(st.lists(st.integers(0, len(data)), max_size=12)))

@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 import logging
 import random
+import re
 import ssl
 import time
 from collections import deque
@@ -24,7 +25,7 @@ from slixmpp import ComponentXMPP
 from transports.errors import LegacyError
 from transports.log import kv
 from transports.words import say
-from transports.xmpp import advice, read, write, xml
+from transports.xmpp import advice, read, swift, write, xml
 from transports.xmpp.address import Jid, JidError, parse
 
 log = logging.getLogger(__name__)
@@ -40,6 +41,8 @@ HIGH, LOW = 1_000_000, 250_000
 BLOCK: Final = 250_000
 #: Characters that fit into a stanza whatever they are.
 _SURELY_FITS: Final = xml.MAX_STANZA // 4
+#: Bytes of a message that has only begun that are kept for the short way.
+LONGEST: Final = 4_096
 #: Seconds that the socket's buffer may be full before reading pauses: most of the time the server is just a moment behind.
 GRACE: Final = 0.005
 #: Seconds a stream may stall before it counts as dead.
@@ -56,6 +59,8 @@ _STREAM_ERROR: Final = "{http://etherx.jabber.org/streams}error"
 _STREAMS: Final = "{urn:ietf:params:xml:ns:xmpp-streams}"
 _HANDSHAKE: Final = f"{read.NS}handshake"
 _CLIENT: Final = "{jabber:client}"
+#: After these the parser holds no half of anything.
+_ENDS: Final = (b"</message>", b"</presence>", b"</iq>")
 #: COMPAT: expat since 2.6.0 keeps what may be half of a tag to itself until more has come, and so would keep a whole stanza
 #: for minutes. Those before have no such method and need none.
 _DEFERS: Final = hasattr(XMLParser, "flush")
@@ -80,6 +85,8 @@ class Component(ComponentXMPP):  # type: ignore[misc]
     _takers: dict[str, Any]
     parser: Any
     xml_root: Any
+    _between: bool
+    _begun: bytes
 
     def __init__(
         self, domain: str, host: str, port: int, secret: str, tls: ssl.SSLContext | None = None, tls_name: str = ""
@@ -235,15 +242,69 @@ class Component(ComponentXMPP):  # type: ignore[misc]
     # Reading ------------------------------------------------------------------------------------------------------
 
     def data_received(self, data: Any) -> None:
-        """Bytes from the server: what has ended below the root is a stanza, in the order of the stream.
+        """Bytes from the server, in the order of the stream: plain messages are read as they stand, the rest by the parser.
 
-        A third of the cost of slixmpp's way, which looks at every element's start and end to count levels: of all children
-        that there are only the last may be half of one, and it is whole if it ended last.
+        For the parser a stream without some of its stanzas is as good as the whole, as long as it misses whole ones: so the
+        short way begins where the parser has just read the end of one, and what has only begun is kept until its end is there.
+        """
+        if self._begun:
+            data, self._begun = self._begun + data, b""
+        if not self._between and (end := data.rfind(swift.CLOSE) + len(swift.CLOSE)) < len(data) and end >= len(swift.CLOSE):
+            self._parse(data[:end])
+            data = data[end:]
+        if self._between:
+            data = self._swiftly(data)
+        if data:
+            self._parse(data)
+
+    def _swiftly(self, data: bytes) -> bytes:
+        """Handle messages between stanzas; what is left for the parser."""
+        end = data.rfind(swift.CLOSE) + len(swift.CLOSE)
+        if end >= len(swift.CLOSE):
+            try:
+                text = data[:end].decode()
+            except UnicodeDecodeError:
+                return data
+            at = 0
+            while at < len(text):
+                found = swift.plain(text, at)
+                if found is not None and self._plain(found):
+                    at = found.end()
+                    continue
+                stop = text.index("</message>", at) + len(swift.CLOSE)
+                self._parse(text[at:stop].encode())
+                at = stop
+                if not self._between:
+                    return text[at:].encode() + data[end:]
+            data = data[end:]
+        if data.startswith(swift.OPEN) and data[-1:] != b">" and len(data) < LONGEST:
+            self._begun, data = data, b""  # more of it must come
+        return data
+
+    def _plain(self, found: re.Match[str]) -> bool:
+        """A plain message; False when it is none."""
+        try:
+            value = swift.message(found)
+            if value is not None:
+                self._take("message", value)
+            return value is not None
+        except Exception as error:
+            names = {"from": "from", "to": "to", "id": "id", "lang": read.LANG}
+            given = {names[name]: value for name, value in found.groupdict().items() if name in names and value is not None}
+            self._failed(Element(f"{read.NS}message", given, type="groupchat"), "message", error)
+            return True
+
+    def _parse(self, data: bytes) -> None:
+        """What has ended below the root is a stanza.
+
+        Half the cost of slixmpp's way, which looks at every element's start and end to count levels: of all children that
+        there are only the last may be half of one, and it is whole if it ended last.
         """
         parser = self.parser
         if parser is None:
             return
         wrong: ParseError | None = None
+        self._between = False
         try:
             parser.feed(data)
         except ParseError as error:
@@ -260,6 +321,8 @@ class Component(ComponentXMPP):  # type: ignore[misc]
             for stanza in root[:whole]:
                 self._spawn_event(stanza)
             del root[:whole]  # what is handled is forgotten
+            # the bytes of an end tag stand nowhere else: not in an attribute, and servers write no comments (RFC 6120 11.1)
+            self._between = bool(whole) and not len(root) and last is not root and data.endswith(_ENDS)
             if last is root:
                 self.abort()
         if wrong is not None:
@@ -274,6 +337,8 @@ class Component(ComponentXMPP):  # type: ignore[misc]
 
     def init_parser(self) -> None:
         self.xml_root = None
+        self._between = False
+        self._begun = b""
         self._tree = TreeBuilder()
         self.parser = XMLParser(target=self._tree)
         self._ended_last: deque[tuple[str, Element]] = deque(maxlen=1)
@@ -292,12 +357,7 @@ class Component(ComponentXMPP):  # type: ignore[misc]
         name = _STANZAS.get(xml.tag)
         if name is not None:
             try:
-                value: Any = _READERS[name](xml)
-                if value.to.domain == self.domain and value.sender:
-                    self._takers[name](value)
-                else:
-                    to, sender = value.to.full, value.sender
-                    log.warning(kv("stray stanza", domain=self.domain, to=to, sender=sender, advice=advice.STRAY))
+                self._take(name, _READERS[name](xml))
             except Exception as error:
                 self._failed(xml, name, error)
         elif xml.tag == _HANDSHAKE:
@@ -309,6 +369,13 @@ class Component(ComponentXMPP):  # type: ignore[misc]
             for element in xml.iter():
                 element.tag = element.tag.replace(_CLIENT, read.NS)
             self._spawn_event(xml)
+
+    def _take(self, name: str, value: Any) -> None:
+        if value.to.domain == self.domain and value.sender:
+            self._takers[name](value)
+        else:
+            to, sender = value.to.full, value.sender
+            log.warning(kv("stray stanza", domain=self.domain, to=to, sender=sender, advice=advice.STRAY))
 
     def _failed(self, stanza: Element, name: str, error: Exception) -> None:
         """A stanza that could not be read or handled costs a line in the log, and its sender gets an answer."""
