@@ -154,10 +154,10 @@ def _message(
                 said = f"/me {text}" if style == "act" else text
                 _elsewhere(net, target, words, Sent(_person(net, target), said, when, key, more))
                 return
-            person, style = _person(net, nick), notices.private(source, style)
+            person = _person(net, nick)
             if net.activities is not None:
                 net.activities.spoke(person, nick)
-            net.tell(Said(person, nick, text, style, when, key, more))
+            notices.private(net, source, Said(person, nick, text, style, when, key, more))
             return
         channel = about or net.find(bare)
         if channel is None:
@@ -273,7 +273,12 @@ def _quit(net: Network, source: str, rest: str, when: float | None, tags: str) -
 
 
 def settle(net: Network) -> None:
-    """Tell of those who quit for one reason, line after line: a netsplit is one fact. To be called after the last line."""
+    """Tell of those who quit for one reason, line after line: a netsplit is one fact; and what a service answers in one go.
+
+    To be called after the last line.
+    """
+    if net.answers is not None:
+        notices.flush(net)
     quits = net.quits
     if not quits:
         return

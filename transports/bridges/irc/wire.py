@@ -317,7 +317,7 @@ class Link:
                 log.debug("malformed line from %s: %s", self.settings.name, type(error).__name__)
             except Exception:
                 log.exception("a line from %s could not be handled", self.settings.name)
-        if net.quits:
+        if net.quits or net.answers is not None:
             self._settle()
         if len(self.out) > ANSWERS_HELD:
             self._flush()  # now: a loop may read megabytes before its turn ends
