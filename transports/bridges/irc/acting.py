@@ -16,7 +16,6 @@ from transports.bridges.irc.chosen import raw_line
 from transports.bridges.irc.command import ROOM, SERVERS, Commands
 from transports.bridges.irc.numerics import NICK_ERRORS, Refusal
 from transports.bridges.irc.orders import nick_line
-from transports.bridges.irc.read import split_source
 from transports.bridges.irc.settings import IGNORED, PERSISTENT, SECRETS
 from transports.describe import AdHoc, Call, Done, Field, Form, Value
 from transports.errors import LegacyError
@@ -68,16 +67,8 @@ class Acting(Commands):
         net = link.net
         if nick == net.nick:
             return Done(say("irc.nick-is", nick=nick))
-        question = Question(
-            nick_line(nick),
-            (nick,),
-            ends=frozenset(("NICK",)),
-            errors=NICK_ERRORS,
-            fits=lambda line: split_source(line.source)[0] == net.nick,
-            shared=True,
-        )
-        await link.ask(question)
-        return Done(say("irc.nick-is", nick=net.nick if net.nick != nick else nick))
+        await link.ask(Question(nick_line(nick), (nick,), errors=NICK_ERRORS, fence=net.token()))
+        return Done(say("irc.nick-is", nick=net.nick))  # as much of it as the server takes
 
     async def _raw(self, call: Call) -> Done:
         link = await self.link(call, say("irc.raw"))

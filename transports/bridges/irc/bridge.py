@@ -46,6 +46,7 @@ from transports.events import (
     Invite,
     Join,
     Leave,
+    Left,
     React,
     Read,
     Refused,
@@ -165,7 +166,10 @@ class IrcSession:
     def reattach(self, server: str) -> None:
         """A new connection, now; without a channel where there is none to come back to. LegacyError."""
         if server in self.links or (self.bouncer is not None and server in self.bouncer.returns):
+            stay = server in self.links and self.links[server].net.stay
             self.bounce().again(server)
+            if stay:
+                self.links[server].connect(default_nick(self.user))
         else:
             self.attach(server)
 
@@ -175,6 +179,18 @@ class IrcSession:
             self.bouncer.cancel(server, reason)
         if link := self.links.get(server):
             link.leave(reason)
+
+    def part(self, room: Address, server: str, reason: str) -> bool:
+        """The user leaves a room for good, with all clients; whether the user was in it, or was to come back into it."""
+        nick = self.bouncer.leave(room, server) if self.bouncer is not None else ""
+        link = self.links.get(server)
+        channel = link.net.find(irc_address.split(room, self.bridge.fixed)[0]) if link is not None else None
+        if link is not None and channel is not None and channel.asked:
+            nick, room = link.net.nick or nick, channel.address
+            link.net.do(Leave(room, reason), link.loop.time())
+        if nick:
+            self.outlet.tell(Left(room, (nick,), "left", reason))
+        return bool(nick)
 
     def _join(self, command: Join, server: str, link: Link | None) -> None:
         if not command.by:
