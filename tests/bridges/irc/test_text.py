@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from transports.bridges.irc import write
 from transports.bridges.irc.text import (
     action,
-    body_from_irc,
     ctcp,
     lines_of,
     room_for,
@@ -77,24 +76,9 @@ def test_ctcp(text: str, parts: tuple[str, str] | None) -> None:
     assert ctcp(text) == parts
 
 
-@pytest.mark.parametrize(
-    ("text", "body"),
-    [
-        ("\x02hi\x02", ("hi", "say")),
-        ("\x01ACTION \x02waves\x02\x01", ("waves", "act")),
-        ("\x01VERSION\x01", None),
-        ("\x01DCC SEND x 1 2\x01", None),
-        ("\x01", None),
-    ],
-)
-def test_body_from_irc(text: str, body: tuple[str, str] | None) -> None:
-    assert body_from_irc(text) == body
-
-
 @given(ANYTHING)
 def test_reading_is_total(text: str) -> None:
     ctcp(text)
-    body_from_irc(text)
     assert ctcp(action(text)) == ("ACTION", text)
 
 

@@ -12,8 +12,6 @@ import re
 import unicodedata
 from typing import Final
 
-from transports.events import Style
-
 #: A message is never cut into pieces smaller than this, however long the server makes our prefix.
 MIN_PIECE: Final = 64
 
@@ -41,16 +39,6 @@ def ctcp(text: str) -> tuple[str, str] | None:
 
 def action(text: str) -> str:
     return f"\x01ACTION {text}\x01"
-
-
-def body_from_irc(text: str) -> tuple[str, Style] | None:
-    """What a PRIVMSG's text says and how, without formatting; None when it says nothing (another CTCP)."""
-    if text[:1] != "\x01":
-        return strip_formatting(text), "say"
-    match ctcp(text):
-        case ("ACTION", waves):
-            return strip_formatting(waves), "act"
-    return None
 
 
 # Body -> lines ----------------------------------------------------------------------------------------------------
