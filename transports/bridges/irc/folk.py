@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from itertools import repeat
 from typing import TYPE_CHECKING, Final
 
-from transports.bridges.irc import write
+from transports.bridges.irc import watch, write
 from transports.bridges.irc.read import Line, parse_tags, split_source
 from transports.bridges.irc.text import strip_formatting
 from transports.events import BY_ADDRESS, NO_RANK, NOBODY, Became, Person
@@ -147,7 +147,10 @@ def _nick(net: Network, line: Line) -> str:
 def _away(net: Network, line: Line, now: float) -> None:
     """away-notify: `AWAY :text`, or nothing for who is back."""
     away = _words(line.params[0], AWAY) if line.params and line.params[0] else None
-    change(net, _nick(net, line), away=away)
+    nick = _nick(net, line)
+    change(net, nick, away=away)
+    if net.watch is not None:
+        watch.away(net, nick, away)
 
 
 def _account_is(net: Network, line: Line, now: float) -> None:
@@ -206,14 +209,18 @@ def ask(net: Network, now: float) -> None:
     (name, *others) = net.unasked[1] or ("",)
     net.unasked = (now + ASK_EVERY, tuple(others)) if name else None
     channel = net.find(name)
-    if channel is not None and channel.entered and len(channel.members) <= 2 * ASKED:
-        net.line.queue("", [write.who(channel.name, _FIELDS)])
+    if (channel is not None and channel.entered and len(channel.members) <= 2 * ASKED) or watch.watches(net, name):
+        net.line.queue("", [write.who(name, _FIELDS)])
 
 
 def _whox(net: Network, line: Line, now: float) -> None:
     """354: our nick, token, channel, user, host, nick, flags, account, real name. What is not kept fresh is not taken."""
     _, token, _, user, host, nick, flags, account, real = line.params
-    if token != TOKEN or not _known(net, nick):
+    if token != TOKEN:
+        return
+    if net.watch is not None and "extended-monitor" in net.caps:
+        watch.away(net, nick, "" if flags[:1] == "G" else None)
+    if not _known(net, nick):
         return
     who = net.people.get(nick, NOBODY)
     fresh = net.caps

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from transports.bridges.irc import address as irc_address
-from transports.bridges.irc import folk, regain, standard, tagged, write
+from transports.bridges.irc import folk, history, standard, tagged, watch, write
 from transports.bridges.irc.caps import MAX_TOKEN
 from transports.bridges.irc.crowd import (
     KICKBAN,
@@ -208,6 +208,8 @@ def other(net: Network, line: Line) -> None:
     if not line.command.isdecimal():
         if standard.refused(net, line):
             return
+        if line.command == "FAIL" and history.refused(net, line.params):
+            return
         if line.command in ("FAIL", "WARN", "NOTE", "WALLOPS"):
             net.tell(Notice(irc_address.server(net.server, net.fixed), plain(" ".join(line.params))))
         return
@@ -279,9 +281,7 @@ HANDLERS: Final[dict[str, Callable[[Network, Line, float], None]]] = {
     "TAGMSG": tagged.tagmsg,
     "REDACT": tagged.redact,
     "470": _forwarded,
-    "731": regain.offline,
-    "730": regain.online,
-    "734": regain.online,
     **dict.fromkeys(_CHATTER.split(), _quiet),
     **folk.HANDLERS,
+    **watch.HANDLERS,
 }
