@@ -192,7 +192,7 @@ class RoomTalk:
         content = said_by_user(sent, named)
         name = self.names.stanza()
         if self.past is not None:
-            first = key.partition(" ")[0]
+            first = key.partition(" ")[0] if key else ""
             self.past.keep(name, self.own, self.own_id, content, first, own=True, stanza=id if named else "")
         if key or self.links is not None or sent.rich is not None:
             self.link_own(name, sent, key)
