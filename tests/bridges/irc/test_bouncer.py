@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -12,6 +13,7 @@ from tests.bridges.irc.scene import BY, ME, ROOM
 from tests.bridges.irc.test_wire import Stage, until
 from transports.bridges.irc import regain, retry
 from transports.bridges.irc.bouncer import Return
+from transports.bridges.irc.bridge import IrcSession
 from transports.bridges.irc.wire import Link
 from transports.errors import LegacyError
 from transports.events import (
@@ -317,6 +319,49 @@ async def test_leaving_while_a_return_is_under_way_ends_it(stage: Bounced, irc: 
     stage.session.leave("irc.test", "bye")
     await guest.until("QUIT")
     assert stage.session.idle and stage.out.of(Left) == [Left(ROOM, (ME,), "left", "bye")]
+
+
+async def test_leaving_a_room_for_good(stage: Bounced, irc: ScriptedIrc) -> None:
+    _, guest = await entered(stage, irc)
+    assert stage.session.part(ROOM, "irc.test", "bye")
+    assert await guest.until("PART") == "PART #c bye"
+    assert stage.out.of(Left) == [Left(ROOM, (ME,), "left", "bye")]
+    assert not stage.session.part(ROOM, "irc.test", "bye")
+
+
+async def test_leaving_a_room_for_good_while_it_is_lost(stage: Bounced, irc: ScriptedIrc) -> None:
+    _, guest = await entered(stage, irc)
+    await stage.lost(guest)
+    assert stage.session.part(ROOM, "irc.test", "bye")
+    assert stage.out.of(Left) == [Left(ROOM, (ME,), "left", "bye")]
+    assert stage.session.idle
+
+
+async def test_leaving_a_room_before_it_is_entered(stage: Bounced, irc: ScriptedIrc) -> None:
+    stage.join()
+    guest = await irc.guest()
+    await guest.welcome()
+    await guest.until("JOIN #c")
+    assert stage.session.part(ROOM, "irc.test", "bye")
+    assert stage.out.of(Refused) and stage.out.of(Left) == []
+
+
+async def test_joins_of_a_greeting_wait_for_their_turn_among_all_users(irc: ScriptedIrc) -> None:
+    stage = Bounced(irc.port, persistent=True, connect_rate=[1, 20.0])
+    second: IrcSession = stage.bridge.open("eve@example.org", stage.out)
+    for session, nick in ((stage.session, "ada"), (second, "eve")):
+        for number in range(30):
+            session.do(Join(Address("room", f"#{nick}{number}%irc.test"), nick, ""))
+    guests = [await irc.guest(), await irc.guest()]
+    began = asyncio.get_running_loop().time()
+    for guest in guests:
+        await guest.welcome()
+    for guest in guests:
+        await guest.until("JOIN")
+        await guest.until("JOIN")  # 30 channels are two lines
+    assert asyncio.get_running_loop().time() - began >= 3 / 20.0
+    for session in (stage.session, second):
+        session.close("")
 
 
 async def test_a_new_connection_on_the_users_word(stage: Bounced, irc: ScriptedIrc) -> None:

@@ -32,7 +32,9 @@ class Batch:
     count   lines so far; last: when the last of them happened, 0 where it does not say
     """
 
-    __slots__ = ("count", "due", "joined", "label", "last", "outer", "params", "past", "reference", "size", "source", "tags", "type")
+    __slots__ = (
+        "count", "due", "joined", "label", "last", "outer", "params", "past", "reference", "size", "source", "tags", "type",
+    )  # fmt: skip
 
     def __init__(
         self, reference: str, type: str, params: Sequence[str], source: str, tags: dict[str, str], outer: Batch | None

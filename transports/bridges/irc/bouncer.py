@@ -289,12 +289,15 @@ class Bouncer:
 
     # What the user does meanwhile -----------------------------------------------------------------------------------
 
-    def leave(self, room: Address, server: str) -> None:
-        """The user wants to be in a room no longer."""
+    def leave(self, room: Address, server: str) -> str:
+        """The user wants to be in a room no longer; the nick that the room knows, '' where nothing was to be come back to."""
         back = self.returns.get(server)
-        if back is not None and back.rooms.pop(room, None) is not None and not back.rooms and back.link is None:
+        if back is None or back.rooms.pop(room, None) is None:
+            return ""
+        if not back.rooms and back.link is None:
             self._forget(server)
             self._show(server)
+        return back.called
 
     def cancel(self, server: str, reason: str) -> bool:
         """The user leaves the network; whether there was anything to come back to."""

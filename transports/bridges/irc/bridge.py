@@ -186,8 +186,11 @@ class IrcSession:
         link = self.links.get(server)
         channel = link.net.find(irc_address.split(room, self.bridge.fixed)[0]) if link is not None else None
         if link is not None and channel is not None and channel.asked:
-            nick, room = link.net.nick or nick, channel.address
+            nick, room, inside = link.net.nick, channel.address, bool(nick) or channel.entered
             link.net.do(Leave(room, reason), link.loop.time())
+            if not inside:
+                self.outlet.tell(Refused(room, LegacyError("recipient-unavailable", reason, type="cancel")))
+                return True
         if nick:
             self.outlet.tell(Left(room, (nick,), "left", reason))
         return bool(nick)

@@ -3,6 +3,8 @@
     configure   what is set, at each kind of place
     networks    a user's networks, connecting and leaving
     acting      nicks, raw lines, channels, ignoring, logging in
+    roomcommands   looking for channels, lists of masks
+    staying     leaving a room for good
     operators   what the people who run the gateway do
 
 Registration is not needed.
@@ -18,6 +20,9 @@ from transports.bridges.irc.configure import Configure
 from transports.bridges.irc.formatting import FORMATTING, FORMATTING_OUT, MARKS, PLAIN
 from transports.bridges.irc.networks import Networks
 from transports.bridges.irc.operators import Operators
+from transports.bridges.irc.pastes import PASTE, PASTE_LINES, REFUSE, SEND, UPLOAD, USUAL_LINES, lines
+from transports.bridges.irc.roomcommands import RoomCommands
+from transports.bridges.irc.staying import Staying
 from transports.describe import Description, Field, Prompt, Registration
 from transports.words import say
 
@@ -31,7 +36,7 @@ REAL_NAME: Final = "XMPP user"
 def description(bridge: IrcBridge) -> Description:
     """All that IRC has people do."""
     configure = Configure(bridge)
-    modules = (Networks(bridge, configure), configure, Acting(bridge), Operators(bridge))
+    modules = (Networks(bridge, configure), configure, Acting(bridge), RoomCommands(bridge), Staying(bridge), Operators(bridge))
     name = Field("realname", say("irc.realname"), default=REAL_NAME, check=real_name, help=say("irc.realname-help"))
     marks = Field(
         FORMATTING,
@@ -42,6 +47,15 @@ def description(bridge: IrcBridge) -> Description:
         options={MARKS: say("irc.formatting-marks"), PLAIN: say("irc.formatting-plain")},
     )
     codes = Field(FORMATTING_OUT, say("irc.formatting-out"), "switch", say("irc.formatting-out-help"), default=False)
+    pastes = Field(
+        PASTE,
+        say("irc.paste"),
+        "choice",
+        say("irc.paste-help"),
+        default=UPLOAD,
+        options={UPLOAD: say("irc.paste-upload"), SEND: say("irc.paste-send"), REFUSE: say("irc.paste-refuse")},
+    )
+    long = Field(PASTE_LINES, say("irc.paste-lines"), "number", default=str(USUAL_LINES), check=lines)
     prompt = Prompt(say("irc.prompt"), say("irc.prompt-fixed" if bridge.fixed else "irc.prompt-help"))
     registration = Registration(instructions=say("irc.registration"))
-    return Description(prompt, registration, [name, marks, codes], [command for module in modules for command in module.all()])
+    return Description(prompt, registration, [name, marks, codes, pastes, long], [command for module in modules for command in module.all()])
