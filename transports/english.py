@@ -353,6 +353,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     "irc.not-back": "You could not come back into {channel}. {why}",
     "irc.not-banned": "No ban is about {nick}. Bans are listed with their masks; remove those.",
     "irc.not-connected": "You are not connected to {server}.",
+    "irc.not-first": "The connection is not encrypted (TLS), so what you want to be sent after connecting was not sent.",
     "irc.not-in": "You are not in this channel; join it first.",
     "irc.not-kicked": "The server did not remove {nick}.",
     "irc.not-listed": "This is not in the list.",

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import hashlib
 import ssl
+import time
 from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -546,6 +547,43 @@ async def test_a_users_own_nick_names_and_first_words() -> None:
         guest = await stage.welcome(irc)
         assert guest.lines[1:3] == ["NICK countess", "USER al 0 * :A L"]
         assert guest.lines.index("MODE countess +x") < guest.lines.index("JOIN #c")
+
+
+async def test_first_words_which_mostly_hold_a_password_are_not_said_without_tls() -> None:
+    (closed,) = free_ports(1)
+    keys: dict[str, Any] = {"address": "127.0.0.1", "tls": "prefer", "tls_ports": [closed]}
+    answers: dict[str, Value] = {"after_connect_commands": ("PRIVMSG Q :AUTH me canary",)}
+    async with ScriptedIrc() as irc, playing(ports=[irc.port], answers=answers, **keys) as stage:
+        stage.join()
+        guest = await stage.welcome(irc)
+        assert not [line for line in guest.lines if "canary" in line]
+        assert "not encrypted" in stage.out.of(Notice)[0].text
+
+
+async def test_first_words_are_raw_lines_and_go_with_them() -> None:
+    answers: dict[str, Value] = {"after_connect_commands": ("MODE ada +x",)}
+    async with ScriptedIrc() as irc, playing(address="127.0.0.1", tls="off", ports=[irc.port], answers=answers) as stage:
+        stage.bridge.settings = stage.bridge.settings.model_copy(update={"raw": "off"})
+        stage.join()
+        assert "MODE ada +x" not in (await stage.welcome(irc)).lines
+
+
+async def test_a_policy_counts_from_the_end_of_a_connection_and_not_of_an_attempt(made: Certificate) -> None:
+    async with ScriptedIrc(context(made)) as irc:
+        soon = int(time.time()) + 50
+        keys: dict[str, Any] = {"address": "localhost", "ca": str(made.ca)}
+        (closed,) = free_ports(1)
+        async with playing(tls_ports=[closed], **keys) as stage:
+            stage.bridge.dialer.policies.load({"localhost": f"{closed} 1000 {soon}"})
+            stage.join()
+            await stage.refused()
+            assert stage.bridge.dialer.policies.of("localhost", soon + 1) is None
+        async with playing(tls_ports=[irc.port], **keys) as stage:
+            stage.bridge.dialer.policies.load({"localhost": f"{irc.port} 1000 {soon}"})
+            stage.join()
+            await stage.welcome(irc)
+            stage.close()
+            assert stage.bridge.dialer.policies.of("localhost", soon + 900) is not None
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "localhost"])

@@ -10,6 +10,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Final, cast
@@ -438,6 +439,8 @@ class IrcBridge(Directory, Inquiries, LiveBridge):
     def link(self, session: IrcSession, server: str) -> Link:
         user, place = session.user, irc_address.server(server, self.fixed)
         settings = settings_for(self.settings.network(server), self.set.options.of(user, place))
+        if self.settings.raw == "off":  # what was set while it was on is not said any longer
+            settings = replace(settings, after_connect=())
         if self._reactor is None:
             self._reactor = AioReactor(loop=asyncio.get_running_loop())
         gate = self._gate(settings)

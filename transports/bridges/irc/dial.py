@@ -98,6 +98,10 @@ class Connection(AioConnection):  # type: ignore[misc]
         self.port = 0
         self.on_close: Callable[[], None] | None = None
 
+    @property
+    def encrypted(self) -> bool:
+        return self.transport is not None and self.transport.get_extra_info("ssl_object") is not None
+
     def process_data(self, new_data: bytes) -> None:
         if self.link is not None:
             self.link.received(new_data)
@@ -150,15 +154,15 @@ class Way:
     def webirc(self, settings: NetworkSettings) -> tuple[str, ...]:
         return webirc_of(settings, self._dialer.pseudonyms, self._user, self._dialer.domain)
 
-    def closed(self, settings: NetworkSettings) -> None:
-        """The connection is over: what was said of TLS counts from now (STS, "Rescheduling expiry on disconnect")."""
-        self._dialer.policies.renew(settings.address, time.time())
-
     def heard(self, settings: NetworkSettings, connection: Connection, value: str) -> None:
         """The server has said this of TLS (STS), and has let us in: remember it, if it could be anybody's word but its own."""
-        encrypted = connection.transport is not None and connection.transport.get_extra_info("ssl_object") is not None
-        if value and encrypted and trusted(settings) and not is_address(settings.address):
+        if value and connection.encrypted and trusted(settings) and not is_address(settings.address):
             self._dialer.policies.learn(settings.address, connection.port, value, time.time())
+
+    def closing(self, settings: NetworkSettings, connection: Connection, greeted: bool) -> None:
+        """What was said of TLS counts from the end of a connection (STS, "Rescheduling expiry on disconnect"), if it was one."""
+        if greeted and connection.encrypted:
+            self._dialer.policies.renew(settings.address, time.time())
 
     # Connecting ---------------------------------------------------------------------------------------------------
 

@@ -260,7 +260,7 @@ class Link:
             self.net.caps = registration.caps
             self.net.registered(registration.nick or self.nick)
             self.way.heard(self.settings, self.connection, registration.sts)
-            self._write_all(list(self.settings.after_connect))
+            self._speak_first()
             if registration.warning is not None:
                 words = say("irc.not-logged-in", why=registration.warning.text)
                 self.net.tell(Notice(irc_address.server(self.settings.name, self.net.fixed), words))
@@ -274,6 +274,13 @@ class Link:
             self.net.refuse_all(error)
         else:
             self._fail(error)
+
+    def _speak_first(self) -> None:
+        """What the user wants to be sent on every connection: it mostly has a password in it, so not without TLS (T10)."""
+        if self.encrypted or self.settings.tls == "off":
+            self._write_all(list(self.settings.after_connect))
+        elif self.settings.after_connect:
+            self.net.tell(Notice(irc_address.server(self.settings.name, self.net.fixed), say("irc.not-first")))
 
     def _come_back(self, port: int) -> None:
         """The server wants TLS (STS): nothing was said yet, and nothing will be without."""
@@ -506,8 +513,7 @@ class Link:
 
     @property
     def encrypted(self) -> bool:
-        transport = self.connection.transport
-        return transport is not None and transport.get_extra_info("ssl_object") is not None
+        return self.connection.encrypted
 
     def sees(self, nick: str) -> bool:
         """Whether somebody of that nick shares a channel with us; of large channels it is looked up once in a while."""
@@ -537,8 +543,8 @@ class Link:
         """Close the socket, and cut every circle that the link is part of: thousands end at once when a server goes."""
         self.over = True
         self.registration = None
+        self.way.closing(self.settings, self.connection, greeted=bool(self.net.nick))
         self.connection.disconnect()
-        self.way.closed(self.settings)
         self.net.line = _NOWHERE
         if self.timer is not None:
             self.timer.cancel()
