@@ -12,12 +12,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sqlite3
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from transports.archive import purging, table
 from transports.archive.place import Archive
@@ -27,6 +26,9 @@ from transports.events import Address
 from transports.log import kv
 from transports.tasks import Tasks
 from transports.words import say
+
+if TYPE_CHECKING:
+    import sqlite3
 
 log = logging.getLogger(__name__)
 
@@ -142,7 +144,7 @@ class Archives:
         """The disk is full, away or broken: one line when it begins."""
         if self._broken:
             return
-        if isinstance(error, table.Newer) or _is_damage(error):
+        if table.is_final(error):
             self._broken = True
             self.rows.clear()
             log.error(kv("nothing is archived until the next start", path=self.path, error=error))
@@ -232,7 +234,9 @@ class Archives:
     async def _answer(self, answering: asyncio.Future[T]) -> T:
         try:
             answer = await answering
-        except (sqlite3.Error, OSError, table.Newer) as error:
+        except Exception as error:
+            if not table.is_trouble(error):
+                raise
             self._failed(error)
             raise LegacyError("internal-server-error", say("archive.away")) from error
         finally:
@@ -294,9 +298,3 @@ class Archives:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-
-
-def _is_damage(error: BaseException) -> bool:
-    """Trying again would not help: the file is no database (any more)."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)

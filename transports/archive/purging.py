@@ -5,13 +5,15 @@ The oldest of a place go first, so that no archive gets holes (XEP-0313 3.2).
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from transports.archive.values import Retention, at_or_after
+
+if TYPE_CHECKING:
+    import sqlite3
 
 #: Rows of one step.
 STEP: Final = 2_000
@@ -19,7 +21,7 @@ STEP: Final = 2_000
 PAGES: Final = 2_000
 
 #: A piece of a purge; True: there is more of it to do.
-Step: TypeAlias = Callable[[sqlite3.Connection], bool]
+Step: TypeAlias = "Callable[[sqlite3.Connection], bool]"
 
 
 def plan(connection: sqlite3.Connection, retention: Retention, now: int) -> list[Step]:

@@ -5,9 +5,8 @@ The order is that of the ids, which are times: what was filled in later stands w
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from transports.archive.values import (
     MOST_IDS,
@@ -21,6 +20,9 @@ from transports.archive.values import (
     number,
     unpacked,
 )
+
+if TYPE_CHECKING:
+    import sqlite3
 
 #: Characters of the lines of one page: what is longer ends early, and its reader asks for the next.
 HEAVIEST: Final = 400_000

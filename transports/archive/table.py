@@ -1,16 +1,19 @@
 """The archive's file: how it is opened, its tables, and how they are brought up to date.
 
 Plain `sqlite3`: a host that bridges IRC alone must not need more. WAL, and no full sync: a crash of the machine may cost
-the last moments of talk, a crash of the gateway nothing. Never used but from the archive's own thread.
+the last moments of talk, a crash of the gateway nothing. Never used but from the archive's own thread, which imports the
+library, too: it has 1.3 MB.
 """
 
 from __future__ import annotations
 
 import os
-import sqlite3
 import stat
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import sqlite3
 
 #: Its name, beside the database.
 FILE: Final = "archive.db"
@@ -50,6 +53,8 @@ class Newer(Exception):
 
 def connect(path: Path) -> sqlite3.Connection:
     """Open the file, made now if need be (0600) and brought up to date. Raises sqlite3.Error, OSError, Newer."""
+    import sqlite3  # here: who archives nothing has no need of it
+
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)  # SQLite gives -wal and -shm the same mode
     try:
         if stat.S_IMODE(os.fstat(descriptor).st_mode) & 0o077:
@@ -69,6 +74,21 @@ def connect(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def is_trouble(error: BaseException) -> bool:
+    """Whether the disk or the file is at fault, not the program."""
+    import sqlite3
+
+    return isinstance(error, sqlite3.Error | OSError | Newer)
+
+
+def is_final(error: BaseException) -> bool:
+    """Whether trying again would be of no use: a newer file, or one that is no database (any more)."""
+    import sqlite3
+
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return isinstance(error, Newer) or code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def version(connection: sqlite3.Connection) -> int:
