@@ -25,7 +25,7 @@ FLOORS = {
     "xmpp.administer xmpp.channelsearch xmpp.inviting xmpp.rsm "
     "xmpp.sharing xmpp.markup xmpp.forms xmpp.prose xmpp.meaning xmpp.semantics xmpp.chat "
     "bridges.*.address bridges.*.read bridges.*.write bridges.*.text bridges.*.session "
-    "bridges.irc.ignoring "
+    "bridges.irc.ignoring bridges.irc.mentions "
     "bridges.irc.invites bridges.irc.listing bridges.irc.modes bridges.irc.ranks "
     "bridges.irc.asks bridges.irc.orders bridges.irc.caps bridges.irc.channel bridges.irc.crowd bridges.irc.flow "
     "bridges.irc.charsets bridges.irc.ctcp bridges.irc.formatting bridges.irc.notices bridges.irc.styling "
@@ -37,7 +37,7 @@ FLOORS = {
     # asyncio, SQL, files
     2: "archive.archives archive.place archive.purging archive.reading archive.table "
     "readmit roll "
-    "concerning gateway gateway_seams showing visitor post mailbox mailbox_in mailbox_out mailbox_seams "
+    "concerning absent gateway gateway_seams showing visitor post mailbox mailbox_in mailbox_out mailbox_seams "
     "tasks asking accounts contacts options store.* "
     "bridges.irc.settings "
     "control config config_errors config_models config_values secrets log notify catalogs resolve "

@@ -353,7 +353,8 @@ ENGLISH: Final[Mapping[str, str]] = {
     "irc.not-back": "You could not come back into {channel}. {why}",
     "irc.not-banned": "No ban is about {nick}. Bans are listed with their masks; remove those.",
     "irc.not-connected": "You are not connected to {server}.",
-    "irc.not-first": "The connection is not encrypted (TLS), so what you want to be sent after connecting was not sent.",
+    "irc.not-first": "The connection is not encrypted (TLS), so what you want to be sent after connecting was not "
+    "sent.",
     "irc.not-in": "You are not in this channel; join it first.",
     "irc.not-kicked": "The server did not remove {nick}.",
     "irc.not-listed": "This is not in the list.",
@@ -704,6 +705,8 @@ ENGLISH: Final[Mapping[str, str]] = {
     "room.items": "This request is not one that a room understands.",
     "room.join": "This is a room; join it to speak there.",
     "room.lasting": "This room cannot be destroyed; leave it instead.",
+    "room.mentions-pause": "There is more than is told here; the next messages of such kinds wait a while. Everything is in "
+    "the room's archive.",
     "room.nameless": "A nickname is missing: join the room as room@domain/nickname.",
     "room.nick-long": "This nickname is too long.",
     "room.no-ping": "A ping to somebody in a room goes nowhere. Ping the address of the person instead.",

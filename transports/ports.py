@@ -18,7 +18,7 @@ from typing import NamedTuple, Protocol
 
 from transports.describe import EVERYWHERE, Answers, Card, Description, Form, Prompt, Status, Value
 from transports.errors import LegacyError
-from transports.events import Address, Command, Fact, File, Kind, Letter, Message, Rank, Read, Type
+from transports.events import Address, Command, Fact, File, Kind, Letter, Message, Rank, Read, Said, Type
 from transports.words import say
 
 
@@ -345,6 +345,11 @@ class LiveBridge(Bridge, Protocol):
     def persistent(self, user: str, room: Address) -> bool:
         """Whether a user stays in a room when the last client has gone."""
         return False
+
+    def concerns(self, user: str, said: Said) -> tuple[int, int] | None:
+        """Whether a user is told of what is said in a room where no client is: where in the text they are mentioned, by code
+        points, (0, 0) for something else; None: not to be told."""
+        return None
 
     def records(self, user: str, place: Address) -> bool:
         """Whether what is said at a place, a room or a person, is archived for a user."""

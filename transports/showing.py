@@ -11,7 +11,7 @@ from collections.abc import Callable
 from itertools import repeat
 from typing import Any, Final, NamedTuple
 
-from transports import concerning
+from transports import absent, concerning
 from transports.archive.place import Archive
 from transports.errors import LegacyError
 from transports.events import (
@@ -131,6 +131,7 @@ class Showing:
         "send",
         "send_all",
         "session",
+        "told",
         "user",
     )
 
@@ -169,6 +170,8 @@ class Showing:
         self.linked: dict[Address, Links] | None = None
         self.rooms: dict[Address, Room] = {}
         self.routes: dict[Address, Route] = {}
+        #: What the user heard lately of rooms where no client is; None: nothing.
+        self.told: absent.Told | None = None
         #: Why the user is away, as the far side was told; None: the user is there.
         self.away: str | None = None
         self.session: Session
@@ -221,7 +224,9 @@ class Showing:
         if fact.where.kind != "person":
             room = self.rooms.get(fact.where)
             if room is not None:
-                room.said(fact)
+                id = room.said(fact)
+                if not room.clients and id:
+                    absent.tell(self, fact, id)
             return
         quote, answer = concerning.reply(self, fact) if fact.more is not None and self.linked is not None else ("", "")
         text = quote + styled(fact)

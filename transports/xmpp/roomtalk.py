@@ -120,13 +120,14 @@ class RoomTalk:
 
     # What is said now -------------------------------------------------------------------------------------------------
 
-    def said(self, fact: Said) -> None:
+    def said(self, fact: Said) -> str:
+        """Show it; the id under which that is done, '' while it has to wait."""
         if not self.inside:
             self.held.append(fact)
             self.held_size += len(fact.text)
             while len(self.held) > HELD or self.held_size > HELD_SIZE:
                 self.held_size -= len(self.held.pop(0).text)
-            return
+            return ""
         text = styled(fact)
         name, occupant = speaker(fact.nick, self.people.get(fact.nick))
         when = fact.when
@@ -148,6 +149,7 @@ class RoomTalk:
                 self.send(f"{client.message}{start}{client.by}{end}")
             else:
                 self.send(f"{client.message}{start}{write.delay(when, client.room)}{client.by}{end}")
+        return id
 
     def link(self, id: str, fact: Said) -> None:
         """Remember which message this is."""

@@ -257,9 +257,8 @@ async def test_a_connection_that_fails_is_told(stage: Stage, irc: ScriptedIrc) -
 
 
 async def test_how_a_connection_is(stage: Stage, irc: ScriptedIrc) -> None:
-    link, guest = await connected(stage, irc)
-    asking = asyncio.create_task(stage.ada.table("get-irc-connection-info"))
-    rows = dict(await asking)
+    await connected(stage, irc)
+    rows = dict(await stage.ada.table("get-irc-connection-info"))
     assert rows["Encryption"] == "not encrypted" and rows["Nickname"] == ME and rows["Channels"] == "#c"
     assert rows["Answer after"].endswith(" ms") and str(irc.port) in rows["Server"]
     with pytest.raises(LegacyError, match="not connected"):
@@ -333,7 +332,7 @@ async def test_joining_by_command_is_an_invitation(stage: Stage) -> None:
 
 async def test_the_channels_one_stays_in_are_a_list(stage: Stage) -> None:
     await stage.ada.run("autojoin", {"channels": ["#b", "a", "#B"]})
-    assert stage.bridge.persistent(ADA, Address("room", "#a%irc.test")) and stage.bridge.persistent(ADA, Address("room", "#b%irc.test"))
+    assert all(stage.bridge.persistent(ADA, Address("room", f"{name}%irc.test")) for name in ("#a", "#b"))
     await stage.ada.run("autojoin", {"channels": ["#b", "#c"]})
     assert stage.ada.shown[0].fields[0].default == ("#a", "#b")
     assert not stage.bridge.persistent(ADA, Address("room", "#a%irc.test")) and stage.bridge.persistent(ADA, ROOM)
@@ -364,7 +363,7 @@ async def test_who_is_ignored_is_neither_heard_nor_invites(stage: Stage, irc: Sc
 
 async def test_a_new_connection_knows_who_is_ignored(stage: Stage, irc: ScriptedIrc) -> None:
     await stage.ada.run("ignore", {"mask": "*!*@bad.example"})
-    link, guest = await connected(stage, irc)
+    link, _ = await connected(stage, irc)
     assert link.net.ignored is not None and link.net.ignored("x!y@bad.example") and not link.net.ignored("x!y@good.example")
     with pytest.raises(LegacyError, match=r"ignore 50"):
         for number in range(ignoring.MOST):
@@ -383,7 +382,9 @@ async def test_an_account_is_kept_and_its_password_never_sent_in_the_clear(stage
 # Nobody acts for anybody else ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("node", ["disconnect", "reconnect", "nick", "raw", "networks", "autojoin", "ignore", "configure", "identify"])
+@pytest.mark.parametrize(
+    "node", ["disconnect", "reconnect", "nick", "raw", "networks", "autojoin", "ignore", "configure", "identify"]
+)
 async def test_a_form_cannot_name_another_user(stage: Stage, irc: ScriptedIrc, node: str) -> None:
     link, guest = await connected(stage, irc)
     eve = stage.at(SERVICE if node == "networks" else SERVER, user=EVE)
@@ -411,7 +412,7 @@ async def test_what_operators_do_is_for_operators(stage: Stage) -> None:
 
 
 async def test_operators_see_all_sessions_and_end_them(stage: Stage, irc: ScriptedIrc) -> None:
-    link, guest = await connected(stage, irc)
+    _, guest = await connected(stage, irc)
     root = stage.at(SERVICE, "admin", "root@example.org")
     ((jid, server, nick, state, _since, channels, ident),) = await root.table("irc-sessions")
     assert (jid, server, nick, state, channels) == (ADA, "irc.test", ME, "connected", "#c")
@@ -419,7 +420,8 @@ async def test_operators_see_all_sessions_and_end_them(stage: Stage, irc: Script
     assert "Nobody" in await root.says("irc-whose", {"ident": "nosuch"})
     with pytest.raises(Wrong, match="no IRC network"):
         await root.run("disconnect-user", {"jids": EVE})
-    assert "1" in await root.says("disconnect-from-irc-server", {"jid": ADA}, {"irc-servers": ["irc.test"], "quit-message": "enough"})
+    chosen = {"irc-servers": ["irc.test"], "quit-message": "enough"}
+    assert "1" in await root.says("disconnect-from-irc-server", {"jid": ADA}, chosen)
     assert await guest.until("QUIT") == "QUIT enough"
     assert "Nobody" in await root.says("disconnect-user")
 

@@ -19,6 +19,7 @@ from weakref import WeakValueDictionary
 from irc.client_aio import AioReactor
 
 from transports.bridges.irc import address as irc_address
+from transports.bridges.irc import mentions
 from transports.bridges.irc.bouncer import Bouncer
 from transports.bridges.irc.certificates import Certificates
 from transports.bridges.irc.chosen import settings_for
@@ -54,6 +55,7 @@ from transports.events import (
     Rename,
     RequestVoice,
     Retract,
+    Said,
     Say,
     SetAway,
     SetSubject,
@@ -366,6 +368,14 @@ class IrcBridge(Directory, Inquiries, LiveBridge):
 
     def persistent(self, user: str, room: Address) -> bool:
         return self.set.persistent(user, room)
+
+    def concerns(self, user: str, said: Said) -> tuple[int, int] | None:
+        wanted = self.set.mentions(user, said.where)
+        link = self.link_to(user, irc_address.split(said.where, self.fixed)[1]) if wanted != "off" else None
+        if link is None or link.net.is_me(said.nick):
+            return None
+        span = mentions.found(link.net.nick, said.text, link.net.isupport.fold)
+        return span or ((0, 0) if wanted == "all" else None)
 
     def records(self, user: str, place: Address) -> bool:
         return self.set.records(user, place)
