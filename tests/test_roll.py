@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from transports.events import Address
-from transports.roll import FILE, Roll, Stay, Stayed
+from transports.roll import FILE, REMEMBERED, Roll, Stay, Stayed
 
 ADA, BOB = "ada@example.org", "bob@example.org"
 C, D = Address("room", "#c%irc.test"), Address("room", "#d%irc.test")
@@ -150,3 +150,14 @@ async def test_what_a_disk_refused_is_written_when_it_is_well(tmp_path: Path, ca
     await there.close()
     assert await kept(folder) == [Stay(ADA, C, "ada", "", 0.0, [DESK])]
     assert caplog.text.count("cannot be written") == 1
+
+
+async def test_after_an_hour_no_client_thinks_any_more_that_it_is_in(tmp_path: Path) -> None:
+    there = roll(tmp_path)
+    there.entered(ADA, C, "ada", "")
+    there.came(ADA, C, DESK)
+    await there.close()
+    with sqlite3.connect(tmp_path / FILE) as connection:
+        connection.execute("UPDATE alive SET at = at - ?", (REMEMBERED + 1,))
+    connection.close()
+    assert await kept(tmp_path) == [Stay(ADA, C, "ada", "", 0.0, ())]

@@ -30,6 +30,8 @@ FILE: Final = "rooms.db"
 GATHER, BEAT = 0.2, 15.0
 #: Changes that may wait for the disk.
 WAITING: Final = 100_000
+#: Seconds for which clients may think that they are in a room of a gateway that is away (XEP-0410: they ask).
+REMEMBERED: Final = 3_600.0
 #: Seconds for the last changes at the end.
 FAREWELL: Final = 3.0
 VERSION: Final = 1
@@ -218,7 +220,8 @@ class Roll:
         alive = float(found[0]) if found is not None else time.time()
         clients: dict[tuple[str, str], list[Stayed]] = {}
         query = "SELECT owner, room, jid, name, wanted FROM clients WHERE bridge = ?"
-        for owner, room, *client in connection.execute(query, (self._bridge,)):
+        fresh = time.time() - alive < REMEMBERED
+        for owner, room, *client in connection.execute(query, (self._bridge,)) if fresh else ():
             clients.setdefault((owner, room), []).append(Stayed(*client))
         stays = []
         for owner, room, nick, key, since in connection.execute(

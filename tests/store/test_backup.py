@@ -17,6 +17,8 @@ import pytest
 import sqlalchemy as sa
 
 from transports.archive import table
+from transports.events import Address
+from transports.roll import Roll
 from transports.store import lock, schema
 from transports.store.backup import Copy, backup, restore
 from transports.store.database import Database, open_database
@@ -382,3 +384,37 @@ async def test_without_an_archive_there_is_none_beside_the_copy(database: Databa
     await fill(database)
     assert backup(url, target, KEY).archive is None
     assert [path.name for path in target.parent.iterdir()] == ["one.db"]
+
+
+# Who was in which room ------------------------------------------------------------------------------------------------
+
+
+async def test_who_was_in_which_room_goes_there_and_back(database: Database, url: str, target: Path) -> None:
+    await fill(database)
+    path = database_of(url).with_name("rooms.db")
+    room = Address("room", "#c%irc.test")
+    roll = Roll(path, "irc", KEY)
+    roll.entered("ada@example.org", room, "ada", "sesame")
+    await roll.close()
+    backup(url, target, KEY)
+    saved = target.with_name("one.db.rooms")
+    assert stat.S_IMODE(saved.stat().st_mode) == 0o600
+    await database.close()
+    path.unlink()
+    restore(target, url, KEY)
+    roll = Roll(path, "irc", KEY)
+    assert [(stay.user, stay.room, stay.password) for stay in await roll.load()] == [("ada@example.org", room, "sesame")]
+    await roll.close()
+
+
+async def test_rooms_that_are_no_use_change_nothing(database: Database, url: str, target: Path) -> None:
+    await fill(database)
+    backup(url, target, KEY)
+    await database.close()
+    with closing(sqlite3.connect(target.with_name("one.db.rooms"), isolation_level=None)) as connection:
+        connection.execute("PRAGMA user_version=99")
+        connection.execute("CREATE TABLE a (b)")
+    before = database_of(url).read_bytes()
+    with pytest.raises(StoreError, match="newer"):
+        restore(target, url, KEY)
+    assert database_of(url).read_bytes() == before

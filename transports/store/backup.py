@@ -1,8 +1,8 @@
 """A copy of the database while the daemon runs, checked; and a copy put back, checked before anything is replaced.
 
 For the command line: synchronous, its own connections, SQLite only. A backup is one file of mode 0600 without what was
-deleted, and beside it, called as it with `.archive` at the end, the archive of what was said, if there is one. The secrets
-in it stay sealed: it is of use together with the store's key only, which is not in it.
+deleted, and beside it, called as it with `.archive` and `.rooms` at the end, the archive of what was said and who was in which
+room, if there are any. The secrets in it stay sealed: it is of use together with the store's key only, which is not in it.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from urllib.parse import quote
 
 from transports.archive import table
 from transports.archive.table import FILE as ARCHIVE
+from transports.roll import FILE as ROOMS
+from transports.roll import VERSION as ROLL
 from transports.store import lock, schema
 from transports.store.errors import NewerDatabaseError, StoreError
 from transports.store.vault import mark
@@ -29,7 +31,7 @@ T = TypeVar("T")
 #: Seconds to wait for somebody who writes.
 PATIENCE: Final = 30.0
 _BESIDE: Final = ("-wal", "-shm", "-journal")
-_ARCHIVED: Final = ".archive"
+_ARCHIVED, _ROOMS = ".archive", ".rooms"
 
 
 class Copy(NamedTuple):
@@ -64,16 +66,18 @@ def backup(url: str, target: Path, key: bytes) -> Copy:
     source = _path(url)
     if not source.exists():
         raise StoreError(f"store: there is no database at {source} yet")
-    archive, beside = source.with_name(ARCHIVE), _of_the_archive(target)
     with (
         _held(lock.use(source)),
         _words(f"cannot write {target}"),
         _reserved(target),
-        _reserved(beside) if archive.exists() else contextlib.nullcontext(),
-        _copied(source, "rw", target, key) as copy,
-        _archive(archive, "rw", beside) as part,
+        contextlib.ExitStack() as stack,
     ):
-        return _placed(copy, part, target, beside)
+        along = [(kept, copied, check) for kept, copied, check in _along(source, target) if kept.exists()]
+        for _, copied, _ in along:
+            stack.enter_context(_reserved(copied))
+        copy = stack.enter_context(_copied(source, "rw", target, key))
+        parts = [(stack.enter_context(_part(kept, "rw", copied, check))[0], copied) for kept, copied, check in along]
+        return _placed(copy, parts, target)
 
 
 def restore(source: Path, url: str, key: bytes) -> Restored:
@@ -87,20 +91,31 @@ def restore(source: Path, url: str, key: bytes) -> Restored:
         if target.exists() and os.path.samefile(source, target):
             raise StoreError(f"store: {source} is the database itself")
         owner = lock.owner_of(target)
-        saved, archive = _of_the_archive(source), target.with_name(ARCHIVE)
-        with (
-            _copied(source, _reading(source), target, key, owner) as copy,
-            _archive(saved, _reading(saved), archive, owner) as part,
-        ):
+        along = [(kept, copied, check) for kept, copied, check in _along(target, source) if copied.exists()]
+        with _copied(source, _reading(source), target, key, owner) as copy, contextlib.ExitStack() as stack:
+            parts = [
+                (stack.enter_context(_part(copied, _reading(copied), kept, check, owner))[0], kept)
+                for kept, copied, check in along
+            ]
             if copy.key == "other" and copy.secrets:
                 raise StoreError(
                     f"store: the secrets in {source} were sealed with another key: restore the key that belongs to it first "
                     "(transports.key beside the database, or [store] key or key_file)"
                 )
-            if part is not None and archive.exists():
-                _put_aside(archive)
+            for _, kept in parts:
+                if kept.exists():
+                    _put_aside(kept)
             aside = _put_aside(target) if target.exists() else None
-            return Restored(_placed(copy, part, target, archive), aside)
+            return Restored(_placed(copy, parts, target), aside)
+
+
+def _along(database: Path, copy: Path) -> list[tuple[Path, Path, Callable[[sqlite3.Connection], None]]]:
+    """What goes along with a database: the file beside it, the one beside the copy, and what tells whether it is any use."""
+    archive, rooms = database.with_name(ARCHIVE), database.with_name(ROOMS)
+    return [
+        (archive, copy.with_name(copy.name + _ARCHIVED), lambda connection: _archived(connection, archive)),
+        (rooms, copy.with_name(copy.name + _ROOMS), lambda connection: _roll(connection, rooms)),
+    ]
 
 
 # Copying --------------------------------------------------------------------------------------------------------------
@@ -114,16 +129,6 @@ def _copied(
     source.stat()  # what is missing is said in the system's words
     with _part(source, mode, target, lambda connection: _checked(connection, source, key), owner) as (part, copy):
         yield copy._replace(path=part, size=part.stat().st_size)
-
-
-@contextlib.contextmanager
-def _archive(source: Path, mode: str, target: Path, owner: tuple[int, int] | None = None) -> Iterator[Path | None]:
-    """The same of an archive; None when there is none."""
-    if source.exists():
-        with _part(source, mode, target, lambda connection: _archived(connection, source), owner) as (part, _):
-            yield part
-    else:
-        yield None
 
 
 @contextlib.contextmanager
@@ -156,12 +161,14 @@ def _part(
         part.unlink(missing_ok=True)
 
 
-def _placed(copy: Copy, archive: Path | None, target: Path, beside: Path) -> Copy:
-    if archive is not None:
-        archive.replace(beside)
+def _placed(copy: Copy, parts: list[tuple[Path, Path]], target: Path) -> Copy:
+    """parts: of what goes along, and where each belongs."""
+    for part, beside in parts:
+        part.replace(beside)
     copy.path.replace(target)
     _sync(target.parent)
-    return copy._replace(path=target, archive=beside if archive is not None else None)
+    archive = next((beside for _, beside in parts if beside.name == ARCHIVE or beside.suffix == _ARCHIVED), None)
+    return copy._replace(path=target, archive=archive)
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
@@ -202,6 +209,15 @@ def _archived(connection: sqlite3.Connection, source: Path) -> None:
         raise NewerDatabaseError(f"store: {table.newer(source, found)}")
 
 
+def _roll(connection: sqlite3.Connection, source: Path) -> None:
+    """The same of who was in which room."""
+    damage, found = _one(connection, "PRAGMA integrity_check(1)"), int(_one(connection, "PRAGMA user_version"))
+    if damage != "ok" or not found:
+        raise StoreError(f"store: {source} is damaged: {damage}")
+    if found > ROLL:
+        raise NewerDatabaseError(f"store: {source} was written by a newer Transports: install that version")
+
+
 def _known(version: str, source: Path) -> None:
     if version == schema.HEAD:
         return
@@ -240,11 +256,6 @@ def _put_aside(database: Path) -> Path:
         with contextlib.suppress(FileNotFoundError):
             Path(f"{database}{suffix}").rename(f"{aside}{suffix}")
     return aside
-
-
-def _of_the_archive(copy: Path) -> Path:
-    """Where the archive is that belongs to a copy of a database."""
-    return copy.with_name(f"{copy.name}{_ARCHIVED}")
 
 
 def _reading(source: Path) -> str:
