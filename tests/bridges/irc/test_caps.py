@@ -380,12 +380,26 @@ WORDS = st.sampled_from(
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n\0"), max_size=5)
 
 
-@given(st.lists(st.tuples(st.sampled_from(COMMANDS), st.lists(WORDS | TEXT, max_size=4)), max_size=12), st.booleans())
+#: How one may want to log in.
+LOGINS = st.none() | st.builds(Credentials, st.just("account"), st.just("canary"), st.booleans(), st.booleans())
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(COMMANDS), st.lists(WORDS | TEXT, max_size=4)), max_size=12),
+    LOGINS,
+    st.sampled_from(["", "n0nce"]),
+    st.booleans(),
+)
 @settings(deadline=None, max_examples=300)
-def test_no_order_of_lines_breaks_it(lines: list[tuple[str, list[str]]], sasl: bool) -> None:
-    it = registration(sasl=ACCOUNT if sasl else None)
+def test_no_order_of_lines_breaks_it(
+    lines: list[tuple[str, list[str]]], sasl: Credentials | None, nonce: str, careful: bool
+) -> None:
+    it = registration(sasl=sasl, nonce=nonce, careful=careful, tls=not careful, allow_plain=True)
     sent = it.start()
     for command, params in lines:
         sent += it.feed(parse(f"{command} x")._replace(params=params))
     assert sum(line == "CAP END" for line in sent) <= 1
     assert sum(line == "AUTHENTICATE PLAIN" for line in sent) <= 1
+    assert sum(line.startswith("NICK") for line in sent) <= 1
+    if sasl is not None and sasl.required and it.done:
+        assert any(command in ("903", "907") for command, _ in lines)

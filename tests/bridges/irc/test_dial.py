@@ -201,6 +201,16 @@ async def test_who_takes_tls_away_gets_no_secret(var: str) -> None:
         assert not [line for guest in irc.guests for line in guest.lines]
 
 
+async def test_who_trusts_one_certificate_is_not_connected_without_any() -> None:
+    keys: dict[str, Any] = {"address": "127.0.0.1", "tls": "off"}
+    async with ScriptedIrc() as irc, playing(ports=[irc.port], answers={"fingerprint": "ab" * 32}, **keys) as stage:
+        stage.join()
+        assert "shows no certificate" in (await stage.refused()).text
+    async with ScriptedIrc() as irc, playing(ports=[irc.port], pin="ab" * 32, **keys) as stage:
+        stage.join()  # the operator has said both: what a certificate would have to be, and that there is none
+        await stage.welcome(irc)
+
+
 async def test_without_a_secret_it_goes_on_where_the_operator_allows_it() -> None:
     (closed,) = free_ports(1)
     async with ScriptedIrc() as irc, playing(address="127.0.0.1", tls="prefer", tls_ports=[closed], ports=[irc.port]) as stage:

@@ -93,8 +93,10 @@ def pin_error(settings: NetworkSettings, transport: asyncio.BaseTransport) -> Le
     if not (settings.pin or settings.fingerprint):
         return None
     found = shown(transport)
+    if not found and not settings.fingerprint:  # the operator's own word: no TLS there, so no pin
+        return None
     if not found:
-        return LegacyError("policy-violation", say("irc.no-tls"), type="cancel")
+        return LegacyError("policy-violation", say("irc.pin-none", server=settings.name), type="cancel")
     if (settings.pin and found not in settings.pin) or settings.fingerprint not in ("", found):
         return LegacyError("policy-violation", say("irc.pin", server=settings.name, shown=found), type="cancel")
     return None
