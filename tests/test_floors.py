@@ -29,7 +29,7 @@ FLOORS = {
     "bridges.irc.invites bridges.irc.listing bridges.irc.modes bridges.irc.ranks "
     "bridges.irc.asks bridges.irc.orders bridges.irc.caps bridges.irc.channel bridges.irc.crowd bridges.irc.flow "
     "bridges.irc.charsets bridges.irc.ctcp bridges.irc.formatting bridges.irc.notices bridges.irc.styling "
-    "bridges.irc.absence bridges.irc.folk bridges.irc.watch bridges.irc.inbound bridges.irc.isupport bridges.irc.numerics bridges.irc.replies "
+    "bridges.irc.absence bridges.irc.folk bridges.irc.whois bridges.irc.watch bridges.irc.inbound bridges.irc.isupport bridges.irc.numerics bridges.irc.replies "
     "bridges.irc.negotiation bridges.irc.sasl bridges.irc.scram bridges.irc.sts bridges.irc.wanted "
     "bridges.irc.abilities bridges.irc.activity bridges.irc.batches bridges.irc.echoes bridges.irc.feelings bridges.irc.speaking "
     "bridges.irc.standard bridges.irc.tagged xmpp.linked xmpp.referring xmpp.roomrefs "
@@ -50,7 +50,7 @@ FLOORS = {
     "files.reach files.fetching files.putting files.exchange "
     "bridges.irc.command bridges.irc.configure bridges.irc.networks bridges.irc.acting bridges.irc.operators "
     "bridges.irc.bouncer bridges.irc.staying "
-    "bridges.*.wire bridges.*.bridge bridges.irc.pastes bridges.irc.people bridges.irc.watching bridges.irc.inquiries bridges.irc.dial bridges.irc.socks bridges.irc.identd",
+    "bridges.*.wire bridges.*.bridge bridges.irc.pastes bridges.irc.people bridges.irc.watching bridges.irc.lookups bridges.irc.inquiries bridges.irc.dial bridges.irc.socks bridges.irc.identd",
     4: "app cli shell.* __main__ web",  # may import all
 }
 #: Libraries, and the lowest floor that may use them.

@@ -6,7 +6,7 @@ said is addressed to them, one to something older begins with a few words of tha
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple
 
 from transports.events import Correct, More, Read, Reply, Retract, Say, Type
 from transports.xmpp import semantics
@@ -18,8 +18,6 @@ from transports.xmpp.semantics import Act
 
 #: Characters of a quotation.
 QUOTED: Final = 60
-
-Spoken = TypeVar("Spoken", Say, Correct)
 
 
 class Place(NamedTuple):
@@ -73,7 +71,7 @@ def _before(act: Correct, at: Place) -> str | None:
     return at.last[1] if act.of[0] in at.last[0] else None
 
 
-def _answer(act: Spoken, more: More, at: Place) -> Spoken:
+def _answer(act: Say | Correct, more: More, at: Place) -> Say | Correct:
     link = at.find(more.reply)
     if link is not None and link.key and Reply in at.can:
         return act._replace(more=more._replace(reply=link.keys[0], quote=""))

@@ -1,6 +1,7 @@
 """What IRC asks of people and lets them do beside talking: prompts, preferences, and the commands of all modules in one list.
 
     configure   what is set, at each kind of place
+    lookups     who somebody is
     networks    a user's networks, connecting and leaving
     acting      nicks, raw lines, channels, ignoring, logging in
     roomcommands   looking for channels, lists of masks
@@ -36,7 +37,16 @@ REAL_NAME: Final = "XMPP user"
 def description(bridge: IrcBridge) -> Description:
     """All that IRC has people do."""
     configure = Configure(bridge)
-    modules = (Networks(bridge, configure), configure, Acting(bridge), RoomCommands(bridge), Staying(bridge), Operators(bridge))
+    modules = (
+        Networks(bridge,
+        configure),
+        configure,
+        bridge.lookups,
+        Acting(bridge),
+        RoomCommands(bridge),
+        Staying(bridge),
+        Operators(bridge),
+    )
     name = Field("realname", say("irc.realname"), default=REAL_NAME, check=real_name, help=say("irc.realname-help"))
     marks = Field(
         FORMATTING,
@@ -58,4 +68,5 @@ def description(bridge: IrcBridge) -> Description:
     long = Field(PASTE_LINES, say("irc.paste-lines"), "number", default=str(USUAL_LINES), check=lines)
     prompt = Prompt(say("irc.prompt"), say("irc.prompt-fixed" if bridge.fixed else "irc.prompt-help"))
     registration = Registration(instructions=say("irc.registration"))
-    return Description(prompt, registration, [name, marks, codes, pastes, long], [command for module in modules for command in module.all()])
+    commands = [command for module in modules for command in module.all()]
+    return Description(prompt, registration, [name, marks, codes, pastes, long], commands)
