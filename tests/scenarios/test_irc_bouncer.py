@@ -7,21 +7,23 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from lab.atheme import Atheme
 from lab.domain import XmppServer
 from lab.fault import Fault
 from lab.gateway import Gateway
 from lab.irc import Person
 from lab.ircd import Inspircd
+from lab.ircv3 import Ircv3
 from lab.prosody import Prosody
 from lab.scripted_irc import ScriptedIrc
 from lab.soak.bouncer import Rejoin
-from lab.xmpp import Stanza, codes, condition, text
+from lab.xmpp import NS, Stanza, codes, condition, text
 from tests.scenarios.irc import MUC, client, nick, of, presence_of, room, words
 
 Start = Callable[..., Awaitable[Gateway]]
 
 
-def staying(ircd: Inspircd | ScriptedIrc, port: int = 0, **irc: Any) -> dict[str, Any]:
+def staying(ircd: Inspircd | Ircv3 | ScriptedIrc, port: int = 0, **irc: Any) -> dict[str, Any]:
     """A gateway whose users stay on irc.test, which is reached at that port."""
     network = {"address": ircd.host, "ports": [port or ircd.port], "tls": "off", "persistent": True}
     return {"changes": {"irc": {"networks": {"irc.test": network}, **irc}}}
@@ -178,3 +180,56 @@ async def test_many_users_come_back_at_the_networks_pace(prosody: Prosody, direc
     run = Rejoin(directory, users=10, channels=20, rate=(5, 5.0))
     await run.run()
     assert run.problems == [] and run.seconds < 20
+
+
+# What the network helps with ------------------------------------------------------------------------------------------
+
+
+async def test_what_was_said_while_the_gateway_was_away_is_told_with_its_time(prosody: Prosody, gateway: Start) -> None:
+    place = room("#gap")
+    async with Ircv3() as irc, Person(irc.host, irc.port, "tom") as tom, client(prosody, "carol") as carol:
+        there = await gateway(prosody, None, **staying(irc))
+        await tom.join("#gap")
+        await carol.join(place, "carol")
+        await tom.say("#gap", "before")
+        await carol.body("before")
+        await asyncio.sleep(0.5)  # what is archived is written a moment later
+        await there.kill()
+        await tom.until("QUIT")
+        await tom.say("#gap", "between")
+        await tom.barrier()
+        carol.forget()
+        await there.start()
+        late = await carol.body("between", timeout=15)
+        assert late.find("delay:delay", NS) is not None
+        await tom.say("#gap", "after")
+        await carol.body("after")
+        assert not carol.waiting(lambda s: text(s) in ("before", "between"))
+        async with client(prosody, "carol", "phone") as phone:
+            stanzas = await phone.join(place, "carol")
+            assert [text(s) for s in stanzas if text(s) in ("before", "between", "after")] == ["before", "between", "after"]
+
+
+async def test_services_give_the_nick_back_to_its_owner(
+    prosody: Prosody, full_inspircd: Inspircd, services: Atheme, gateway: Start
+) -> None:
+    await services.account("carol", "carolpw")
+    network = {
+        "address": full_inspircd.host, "tls_ports": [full_inspircd.tls_port], "tls": "require", "ca": str(full_inspircd.ca),
+        "persistent": True, "sasl_user": "carol", "sasl_password": "carolpw",
+    }  # fmt: skip
+    there = await gateway(prosody, None, changes={"irc": {"networks": {"irc.test": network}}})
+    place = room("#regain")
+    async with Person(full_inspircd.host, full_inspircd.port, "tom") as tom, client(prosody, "carol") as carol:
+        await tom.join("#regain")
+        await carol.join(place, "carol")
+        await asyncio.sleep(0.5)
+        await there.kill()
+        await tom.until("QUIT")
+        await tom.send("NICK carol")
+        await tom.until("NICK")
+        carol.forget()
+        await there.start()
+        await carol.until(presence_of(of(place, "carol_"), None, 110), timeout=15)
+        await carol.until(presence_of(of(place, "carol_"), "unavailable", 303, 110))
+        await carol.until(presence_of(of(place, "carol"), None, 110))
