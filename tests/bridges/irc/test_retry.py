@@ -49,6 +49,8 @@ def test_a_server_that_is_asked_too_often_is_given_a_minute_at_least() -> None:
         (LegacyError("policy-violation", say("irc.pin", server="s", shown="x")), True),
         (LegacyError("policy-violation", say("irc.certificate", where="s", reason="expired")), True),
         (LegacyError("policy-violation", say("irc.tls-failed", where="s", reason="EOF")), False),
+        (LegacyError("not-authorized", say("irc.no-account")), False),
+        (LegacyError("not-authorized", say("irc.login-untrusted")), True),
         (LegacyError("remote-server-not-found", "no address"), False),
         (LegacyError("conflict", "taken"), False),
         (LOST, False),

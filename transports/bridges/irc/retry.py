@@ -28,14 +28,15 @@ REJOIN, REJOIN_LATEST, REJOINS = 20.0, 300.0, 10
 _FINAL: Final = frozenset(
     {"forbidden", "not-acceptable", "not-allowed", "not-authorized", "policy-violation", "registration-required"}
 )
-#: No TLS may be a moment's trouble of the server, though it has the condition of a certificate that is wrong.
-_PASSING: Final = "irc.tls-failed"
+#: No TLS may be a moment's trouble of the server, and no login its services' being late, though they have the conditions of a
+#: certificate and a password that are wrong.
+_PASSING: Final = frozenset({"irc.tls-failed", "irc.no-account"})
 _DIGITS: Final = re.compile(r"[0-9_]+\Z")
 
 
 def final(error: LegacyError) -> bool:
     """Whether there is no use in trying again before somebody has changed something."""
-    if isinstance(error.text, Text) and error.text.key == _PASSING:
+    if isinstance(error.text, Text) and error.text.key in _PASSING:
         return False
     return error.condition in _FINAL
 
