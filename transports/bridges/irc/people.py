@@ -38,8 +38,7 @@ def description(bridge: IrcBridge) -> Description:
     """All that IRC has people do."""
     configure = Configure(bridge)
     modules = (
-        Networks(bridge,
-        configure),
+        Networks(bridge, configure),
         configure,
         bridge.lookups,
         Acting(bridge),

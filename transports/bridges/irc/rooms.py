@@ -82,7 +82,8 @@ class Rooms:
                     found[link.net.isupport.fold(name)] = pair
         return found or NO_ROOMS
 
-    def _inside(self, user: str, room: Address) -> tuple[Link, Channel]:
+    def inside(self, user: str, room: Address) -> tuple[Link, Channel]:
+        """A channel that a user is in; LegacyError when it is none."""
         name, server = irc_address.split(room, self.fixed)
         link = self.link_to(user, server)
         channel = link.net.find(name) if link is not None else None
@@ -94,7 +95,7 @@ class Rooms:
 
     async def administer(self, user: str, room: Address, changes: Sequence[Change]) -> None:
         """What cannot be is found out before anything is done; then the modes, then the kicks."""
-        link, channel = self._inside(user, room)
+        link, channel = self.inside(user, room)
         if len(changes) > MOST_CHANGES:
             raise LegacyError("not-acceptable", say("irc.many-changes", most=MOST_CHANGES))
         wanted: list[Mode] = []
@@ -194,7 +195,7 @@ class Rooms:
     # Lists ------------------------------------------------------------------------------------------------------------
 
     async def ranked(self, user: str, room: Address, role: str, affiliation: str) -> Sequence[Ranked]:
-        link, channel = self._inside(user, room)
+        link, channel = self.inside(user, room)
         if affiliation == "outcast":
             return [self._banned(link, *entry) for entry in await self.listed(link, channel, "b")]
         return [
@@ -261,7 +262,7 @@ class Rooms:
         await self._keep(user, room, answers)
         given = {var: value for var, value in answers.items() if var.startswith(("muc#", modes.OTHER))}
         if given:
-            link, channel = self._inside(user, room)
+            link, channel = self.inside(user, room)
             on = await self._modes(link, channel)
             await self._set_modes(link, channel, modes.changes(link.net.isupport, on, given))
 
