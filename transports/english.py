@@ -462,6 +462,8 @@ ENGLISH: Final[Mapping[str, str]] = {
     "irc.set-record": "Keep an archive",
     "irc.set-record-all": "Keep what is said in your channels.",
     "irc.set-record-help": "Keep what is said in your channels of this network.",
+    "irc.set-regain": "Get the nickname back with the help of services",
+    "irc.set-regain-help": "When it is taken as you come back, and you are logged in to your account.",
     "irc.set-removable": "{help} “--” removes it.",
     "irc.set-require": "No connection without logging in",
     "irc.set-require-help": "If the login fails you are told why and not connected. Switch it off to be connected "
@@ -539,7 +541,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     "irc.who-host": "Address",
     "irc.who-idle": "Idle for",
     "irc.who-line": "{what}: {value}",
-    "irc.who-lines": "{one}\\\n{other}",
+    "irc.who-lines": "{one}\n{other}",
     "irc.who-more": "Also",
     "irc.who-operator": "Operator of the network",
     "irc.who-secure": "Encrypted connection",

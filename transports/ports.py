@@ -176,6 +176,7 @@ class Bridge(Protocol):
     kind   the type of its gateway identity (XEP-0100): irc, sms, smtp
     cards  the kinds of addresses that `card` may know anything of; of others, and of the gateway itself, it is never asked.
            Clients ask for the card of every occupant of a room: leave "person" out where nothing is known of people.
+    shy    those among them of which it is asked only when somebody wants a card of just one: else `glance` has to do
     """
 
     name: str
@@ -183,6 +184,7 @@ class Bridge(Protocol):
     durable: bool
     kind: str
     cards: frozenset[Kind] = EVERYWHERE
+    shy: frozenset[Kind] = frozenset()
 
     def address(self, name: str) -> Address:
         """The address that `name` (a JID's unescaped local part) means; LegacyError when it means nothing."""
@@ -255,7 +257,12 @@ class Bridge(Protocol):
         return Status()
 
     async def card(self, user: str, address: Address) -> Card | None:
-        """What is known of an address; None when nothing is. The house keeps it until Changed, and asks once at a time."""
+        """What is known of an address; None when nothing is. The house keeps it until Changed, and asks once at a time; of
+        the kinds in `shy` it keeps nothing."""
+        return None
+
+    def glance(self, user: str, address: Address) -> Card | None:
+        """What is known of an address of a kind in `shy` at once, from memory."""
         return None
 
 

@@ -9,6 +9,7 @@ import pytest
 from tests.far import DOMAIN, House, condition
 from tests.xmpp.test_disco import heard_in
 from transports.events import NO_RANK, Address, Entered, Left, Renamed, SameRoom, Subject
+from transports.xmpp.address import from_resource
 from transports.xmpp.disco import INFO_NS, ITEMS_NS, MUC, ROOMINFO, SOFTWARE
 
 ROOM, ALIAS, OTHER = Address("room", "#c"), Address("room", "#c~"), Address("room", "#d%desk")
@@ -177,10 +178,23 @@ def test_the_hash_in_the_presence_is_what_a_client_computes(scene: Scene) -> Non
     assert scene.answer(DOMAIN, f"<query xmlns='{INFO_NS}' node='{SOFTWARE}#old'/>") == "item-not-found"
 
 
-@pytest.mark.parametrize("to", [JID, f"#never@{DOMAIN}"])
-def test_no_nick_is_reserved_anywhere(scene: Scene, to: str) -> None:
-    """XEP-0045 7.12: a service that has no such thing says feature-not-implemented; a name would stick in bookmarks."""
-    assert scene.answer(to, f"<query xmlns='{INFO_NS}' node='x-roomuser-item'/>") == "feature-not-implemented"
+RESERVED = f"<query xmlns='{INFO_NS}' node='x-roomuser-item'/>"
+
+
+@pytest.mark.parametrize(("to", "who"), [(f"#never@{DOMAIN}", DESK), (JID, BOB), (f"{JID}/ada", DESK)])
+def test_no_nick_is_reserved_for_who_is_not_inside(scene: Scene, to: str, who: str) -> None:
+    """XEP-0045 7.12: what clients are told here they keep in bookmarks for ever."""
+    assert scene.answer(to, RESERVED, who) == "item-not-found"
+
+
+@pytest.mark.parametrize("nick", ["ada", "ada|away", "😀"])
+def test_the_nick_of_who_is_inside_is_the_true_one(scene: Scene, nick: str) -> None:
+    scene.tell(Renamed(ROOM, "ada", nick, NO_RANK))
+    scene.out.clear()
+    answer = scene.ask(JID, RESERVED)
+    (identity,) = answer.iter(f"{{{INFO_NS}}}identity")
+    assert (identity.get("category"), identity.get("type")) == ("conference", "text")
+    assert from_resource(identity.get("name", "")) == nick
 
 
 @pytest.mark.parametrize("to", [DOMAIN, JID, f"bob@{DOMAIN}", f"{JID}/bob", f"desk@{DOMAIN}"])

@@ -113,6 +113,7 @@ class Profile:
         self.desk = desk
         self.bridge = desk.bridge
         self.kinds = known_kinds(desk.bridge)
+        self.shy = desk.bridge.shy
         self.table: Mapping[tuple[str, str], Service] = {
             ("get", _TEMP): self._temp,
             ("set", _TEMP): self._fixed,
@@ -208,15 +209,19 @@ class Profile:
 
         if node not in _NODES:
             raise LegacyError("item-not-found", "")
-        return self._answered(iq, wing.address(iq.to.local), items)
+        return self._answered(iq, wing.address(iq.to.local), items, node != vcard.FOUR_NODE)
 
-    def _answered(self, iq: Iq, address: Address, shape: Shape) -> str | Answer:
-        """What `shape` makes of a card: now if it is known, else when it is."""
+    def _answered(self, iq: Iq, address: Address, shape: Shape, pictured: bool = False) -> str | Answer:
+        """What `shape` makes of a card: now if it is known, else when it is. pictured: only for its picture or nick."""
         user = iq.sender.partition("/")[0]
-        if iq.to.resource and address.kind == "room":
+        everybody = bool(iq.to.resource) and address.kind == "room"
+        if everybody:
             address = self.bridge.person(address, from_resource(iq.to.resource))
         language = self.desk.language(iq)
-        card = self._known(user, address)
+        if address.kind in self.shy and not (everybody or pictured):
+            card = None
+        else:
+            card = self._known(user, address)
         if card is not None:
             return shape(_worded(card, language))
         return self._later(user, address, shape, language)
@@ -230,8 +235,19 @@ class Profile:
         """A card that needs no asking; None when the bridge has to be asked."""
         if address.kind not in self.kinds or address == self.desk.service or self.desk.unregistered(user):
             return self._own(user, address)
+        if address.kind in self.shy:
+            return self._glance(user, address)
         card = self._kept.get((user, address))
         return self._own(user, address) if card == _EMPTY_CARD else card
+
+    def _glance(self, user: str, address: Address) -> Card:
+        """What is known of somebody whom the far side is not to be asked about unasked."""
+        try:
+            card = self.bridge.glance(user, address)
+        except Exception:
+            log.exception("a bridge failed to say what it knows of an address")
+            card = None
+        return card or self._own(user, address)
 
     def _own(self, user: str, address: Address) -> Card:
         """What the house knows of an address by itself."""
@@ -274,7 +290,7 @@ class Profile:
         future.set_result(self._own(*key) if outcome == _EMPTY_CARD else outcome)
         if self._asking.get(key) is future:  # else it was voided in the meantime
             del self._asking[key]
-            if isinstance(outcome, Card):
+            if isinstance(outcome, Card) and key[1].kind not in self.shy:
                 self._kept.put(key, outcome)
                 self._tell(*key)
 

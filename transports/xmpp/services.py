@@ -16,7 +16,7 @@ from transports.gateway import Service, Wing
 from transports.ports import Identity, LiveBridge, Search
 from transports.words import say
 from transports.xmpp import channelsearch, disco, inquiries, mam, rsm
-from transports.xmpp.address import from_resource, jid_of
+from transports.xmpp.address import from_resource, jid_of, to_resource
 from transports.xmpp.read import Iq
 from transports.xmpp.room import Room
 
@@ -55,11 +55,19 @@ def _place(wing: Wing, iq: Iq, address: Address) -> disco.Place:
     return place._replace(form=disco.roominfo(subject, occupants, place.identity.name, avatar))
 
 
+def _own_nick(wing: Wing, iq: Iq, address: Address) -> str:
+    """XEP-0045 7.12: nobody reserves a nick here; who is inside has one. Clients keep what they are told, so it must be true."""
+    room = _room(wing, iq, address)
+    if room is None or not room.inside or iq.to.resource:
+        raise LegacyError("item-not-found", say("room.unreserved"))
+    return disco.info(disco.Place(Identity("conference", "text", to_resource(room.nick)), ()), _NICK_NODE)
+
+
 def info(wing: Wing, iq: Iq) -> str | Awaitable[str]:
     address = wing.address(iq.to.local)
     node = iq.payload.get("node", "") if iq.payload is not None else ""
     if node == _NICK_NODE and address.kind == "room":
-        raise LegacyError("feature-not-implemented", say("room.unreserved"))  # XEP-0045 7.12
+        return _own_nick(wing, iq, address)
     if node and wing.desk is not None and (answer := wing.desk.info(iq, node)) is not None:
         return answer
     place = _place(wing, iq, address)

@@ -30,6 +30,7 @@ from transports.bridges.irc.identd import Identd
 from transports.bridges.irc.ignoring import Ignored
 from transports.bridges.irc.inquiries import Inquiries
 from transports.bridges.irc.keeping import KeptCertificates, KeptPolicies
+from transports.bridges.irc.lookups import Lookups
 from transports.bridges.irc.pastes import LongTexts
 from transports.bridges.irc.people import description
 from transports.bridges.irc.pseudonyms import Pseudonyms
@@ -38,7 +39,7 @@ from transports.bridges.irc.sts import Policies
 from transports.bridges.irc.watching import Watching
 from transports.bridges.irc.wire import Link
 from transports.config import Irc, NetworkSettings
-from transports.describe import Description, Status
+from transports.describe import Card, Description, Status
 from transports.errors import LegacyError
 from transports.events import (
     Address,
@@ -275,6 +276,7 @@ class IrcBridge(Directory, Inquiries, LiveBridge):
     name = "irc"
     kind = "irc"
     durable = False
+    cards = shy = frozenset(("person",))
 
     def __init__(
         self,
@@ -294,6 +296,7 @@ class IrcBridge(Directory, Inquiries, LiveBridge):
         self.bouncers: dict[Bouncer, None] = {}
         self.shelf = Shelf()
         self.watching = Watching(self, hearing)
+        self.lookups = Lookups(self)
         self.accounts = accounts
         self.files = files
         self.pasting = Tasks("long texts of irc")
@@ -358,6 +361,12 @@ class IrcBridge(Directory, Inquiries, LiveBridge):
     def status(self, user: str) -> Status:
         names = sorted(link.settings.name for link in self.links_of(user) if link.net.ready)
         return Status("", say("irc.status", servers=", ".join(names[:5])) if names else say("irc.status-none"))
+
+    async def card(self, user: str, address: Address) -> Card | None:
+        return await self.lookups.card(user, address)
+
+    def glance(self, user: str, address: Address) -> Card | None:
+        return self.lookups.glance(user, address)
 
     def presence(self, user: str, address: Address) -> Status:
         """A server one is connected to is there; so is somebody one shares a channel with. Of others IRC says nothing unasked."""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from transports.bridges.irc import address as irc_address
-from transports.bridges.irc import folk, history, standard, tagged, watch, write
+from transports.bridges.irc import folk, history, standard, tagged, watch, whois, write
 from transports.bridges.irc.caps import MAX_TOKEN
 from transports.bridges.irc.crowd import (
     KICKBAN,
@@ -284,4 +284,5 @@ HANDLERS: Final[dict[str, Callable[[Network, Line, float], None]]] = {
     **dict.fromkeys(_CHATTER.split(), _quiet),
     **folk.HANDLERS,
     **watch.HANDLERS,
+    **whois.HANDLERS,
 }
