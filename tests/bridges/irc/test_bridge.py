@@ -13,7 +13,7 @@ from tests.far import Nobody
 from transports.bridges.irc.bridge import GATES, Gate, IrcBridge, IrcSession
 from transports.config_models import Irc
 from transports.errors import LegacyError
-from transports.events import Address, Fact, Failed, Join, Leave, Refused, Rename, Say, SetSubject
+from transports.events import Address, Fact, Failed, Invite, Join, Leave, Refused, Rename, RequestVoice, Say, SetSubject
 
 NOWHERE = {"address": "127.0.0.1", "ports": [1], "tls": "off"}
 
@@ -123,7 +123,7 @@ def test_a_gate_is_full_again_after_its_time() -> None:
 @pytest.mark.parametrize(
     ("name", "kind", "can"),
     [
-        ("#c%n0.test", "room", {Join, Leave, Rename, Say, SetSubject}),
+        ("#c%n0.test", "room", {Invite, Join, Leave, Rename, RequestVoice, Say, SetSubject}),
         ("bob%n0.test", "person", {Say}),
         ("n0.test", "server", set()),
         ("", "service", set()),
@@ -151,7 +151,8 @@ class Asking:
 
     user, by, role, language = "ada@example.org", "ada@example.org/desk", "user", ""
 
-    def __init__(self, at: str = "") -> None:
+    def __init__(self, at: str = "", of: IrcSession | None = None) -> None:
+        self.session = lambda: of
         self.at = Address("server", at) if at else Address("service", "")
         self.forms: list[Any] = []
 
@@ -162,19 +163,20 @@ class Asking:
 
 async def test_the_networks_one_is_on_are_listed_and_can_be_left(session: tuple[IrcSession, Out]) -> None:
     ada, out = session
-    networks, disconnect = ada.bridge.describe(ada.user).commands
+    commands = {command.node: command for command in ada.bridge.describe(ada.user).commands}
+    networks, disconnect = commands["networks"], commands["disconnect"]
     assert "join a channel" in (await networks.run(Asking())).text  # type: ignore[arg-type]
     for number in range(2):
         ada.do(Join(room("#1", number), "ada", BY))
     table = (await networks.run(Asking())).table  # type: ignore[arg-type]
     assert table is not None and [row[0] for row in table.rows] == ["n0.test", "n1.test"]
-    call = Asking()
+    call = Asking(of=ada)
     assert "n1.test" in (await disconnect.run(call)).text  # type: ignore[arg-type]
     assert len(call.forms) == 1 and list(ada.links) == ["n0.test"]
     assert isinstance(out.facts[-1], Refused) and out.facts[-1].room == room("#1", 1)
     with pytest.raises(LegacyError, match="item-not-found"):
-        await disconnect.run(Asking("n1.test"))  # type: ignore[arg-type]
-    await disconnect.run(Asking("n0.test"))  # type: ignore[arg-type]
+        await disconnect.run(Asking("n1.test", ada))  # type: ignore[arg-type]
+    await disconnect.run(Asking("n0.test", ada))  # type: ignore[arg-type]
     assert ada.idle
 
 
@@ -185,7 +187,7 @@ def test_a_contact_without_its_network_is_asked_for_it(text: str) -> None:
 
 
 def test_a_real_name_is_one_line() -> None:
-    (field,) = made().describe("ada@example.org").preferences
+    field = next(field for field in made().describe("ada@example.org").preferences if field.var == "realname")
     assert field.check is not None and field.check(" Ada \n Lovelace ") == "Ada Lovelace"
     for text in ("x" * 101, "a\x02b", "é" * 60):
         with pytest.raises(ValueError, match="one line"):
