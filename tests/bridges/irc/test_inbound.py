@@ -19,6 +19,7 @@ from transports.events import (
     BY_ADDRESS,
     NO_RANK,
     Address,
+    Configured,
     Echoed,
     Entered,
     Failed,
@@ -208,8 +209,6 @@ def test_a_ping_is_answered_in_one_line_or_not_at_all(scene: Scene, size: int) -
         (":bob!b@h MODE #c +h EVE", RoleSet(ROOM, "eve", Rank("member", "moderator", "h"), "bob")),
         (":bob!b@h MODE #c -o bob", RoleSet(ROOM, "bob", NO_RANK, "bob")),
         (":bob!b@h MODE #c +q eve", RoleSet(ROOM, "eve", Rank("owner", "moderator", "q"), "bob")),
-        (":bob!b@h MODE #c +m", Notice(ROOM, "bob set mode +m")),
-        (":bob!b@h MODE #c +kl key 10", Notice(ROOM, "bob set mode +k key, +l 10")),
         (":eve!e@h TOPIC #c :Of \x02all\x02 things", SubjectSet(ROOM, Subject("Of all things", "eve"))),
         (":eve!e@h TOPIC #c :", SubjectSet(ROOM, Subject("", "eve"))),
     ],
@@ -217,6 +216,18 @@ def test_a_ping_is_answered_in_one_line_or_not_at_all(scene: Scene, size: int) -
 def test_who_is_here(scene: Scene, line: str, fact: object) -> None:
     scene.feed(line)
     assert scene.told() == [fact]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (":bob!b@h MODE #c +m", "bob set mode +m"),
+        (":bob!b@h MODE #c +kl key 10", "bob set mode +k key, +l 10"),
+    ],
+)
+def test_how_a_room_is_set_up_now(scene: Scene, line: str, words: str) -> None:
+    scene.feed(line)
+    assert set(scene.told()) == {Notice(ROOM, words), Configured(ROOM)}
 
 
 def test_a_mode_line_may_hold_marks_and_masks(scene: Scene) -> None:
