@@ -15,6 +15,7 @@ from transports.bridges.irc import regain, retry
 from transports.bridges.irc.bouncer import Return
 from transports.bridges.irc.bridge import IrcSession
 from transports.bridges.irc.wire import Link
+from transports.config_models import IrcLimits
 from transports.errors import LegacyError
 from transports.events import (
     Address,
@@ -30,6 +31,7 @@ from transports.events import (
     Renamed,
     Say,
     Seen,
+    Up,
 )
 
 SERVER = Address("server", "irc.test")
@@ -204,6 +206,35 @@ async def test_a_network_that_is_whole_for_a_minute_is_as_any_other(stage: Bounc
     assert not bouncer.returns and not stage.bridge.bouncers
 
 
+async def test_who_is_connected_without_a_channel_comes_back_too(stage: Bounced, irc: ScriptedIrc) -> None:
+    stage.session.attach("irc.test")
+    guest = await irc.guest()
+    await guest.welcome()
+    await until(lambda: stage.out.of(Up))
+    await guest.close()
+    guest = await again(stage, irc)
+    await until(lambda: len(stage.out.of(Up)) == 2)
+    assert stage.bridge.presence("ada@example.org", SERVER).text == "Connected as ada"
+    stage.session.leave("irc.test", "bye")
+    await guest.until("QUIT")
+    assert stage.session.idle
+
+
+async def test_networks_that_are_to_come_back_count(irc: ScriptedIrc, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retry, "SHORTEST", 60.0)
+    monkeypatch.setattr(retry, "LONGEST", 60.0)
+    stage = Bounced(irc.port, persistent=True)
+    stage.bridge.settings = stage.bridge.settings.model_copy(update={"limits": IrcLimits(networks=1)})
+    _, guest = await entered(stage, irc)
+    await stage.lost(guest)
+    stage.session.do(Join(Address("room", "#c%other.test"), ME, BY))
+    assert stage.out.of(Refused)[0].error.condition == "resource-constraint"
+    stage.session.do(Join(OTHER, ME, BY))  # on the network that is to come back
+    guest = await again(stage, irc)
+    assert await guest.until("JOIN") == "JOIN #c,#d"
+    stage.session.close("")
+
+
 # What is final --------------------------------------------------------------------------------------------------------
 
 
@@ -329,12 +360,29 @@ async def test_leaving_a_room_for_good(stage: Bounced, irc: ScriptedIrc) -> None
     assert not stage.session.part(ROOM, "irc.test", "bye")
 
 
-async def test_leaving_a_room_for_good_while_it_is_lost(stage: Bounced, irc: ScriptedIrc) -> None:
+async def test_leaving_a_room_for_good_while_it_is_lost(
+    stage: Bounced, irc: ScriptedIrc, monkeypatch: pytest.MonkeyPatch
+) -> None:
     _, guest = await entered(stage, irc)
+    monkeypatch.setattr(retry, "SHORTEST", 60.0)
+    monkeypatch.setattr(retry, "LONGEST", 60.0)
     await stage.lost(guest)
     assert stage.session.part(ROOM, "irc.test", "bye")
     assert stage.out.of(Left) == [Left(ROOM, (ME,), "left", "bye")]
     assert stage.session.idle
+
+
+async def test_leaving_a_room_for_good_while_the_server_greets(stage: Bounced, irc: ScriptedIrc) -> None:
+    _, guest = await entered(stage, irc)
+    await stage.lost(guest)
+    guest = await irc.guest()
+    await guest.until("USER")
+    assert stage.session.part(ROOM, "irc.test", "bye")
+    guest.nick = ME
+    guest.greet()
+    guest.write("PING :done")
+    await guest.until("PONG done")
+    assert not any(line.startswith("JOIN") for line in guest.lines)
 
 
 async def test_leaving_a_room_before_it_is_entered(stage: Bounced, irc: ScriptedIrc) -> None:

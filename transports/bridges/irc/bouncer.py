@@ -39,13 +39,14 @@ class Return:
     others    nicks that may yet be tried in the place of one that is taken; None before the first
     link      the connection that is made or was made again; None while there is none
     timer     until the next attempt, due at a time of the loop
+    stay      the user wants to be connected without a room, too
     error     why it was lost; stopped: there will be no attempt before the user says so
     up        since when it is connected again; asked: when the nick was asked for last
     """
 
     __slots__ = (
-        "asked", "attempts", "called", "due", "error", "link", "nick", "others", "refusals", "rooms", "server", "stopped",
-        "timer", "up",
+        "asked", "attempts", "called", "due", "error", "link", "nick", "others", "refusals", "rooms", "server", "stay",
+        "stopped", "timer", "up",
     )  # fmt: skip
 
     def __init__(self, server: str, nick: str) -> None:
@@ -59,7 +60,7 @@ class Return:
         self.timer: asyncio.TimerHandle | None = None
         self.due = 0.0
         self.error: LegacyError | None = None
-        self.stopped = False
+        self.stay = self.stopped = False
         self.up: float | None = None
         self.asked = 0.0
 
@@ -86,7 +87,8 @@ class Bouncer:
         net.tell = self.session.outlet.tell
         back = self.returns.get(server)
         stays = self._stays(link, back)
-        if not stays:
+        stay = net.stay and self.session.bridge.persistent(self.session.user, self._place(server))
+        if not stays and not stay:
             self._forget(server, error)
             return ()
         now = link.loop.time()
@@ -100,7 +102,7 @@ class Bouncer:
             net.tell(Notice(self._place(server), error.text))
         for room in [room for room in back.rooms if room not in stays]:
             net.tell(Refused(room, error))
-        back.rooms, back.refusals = stays, {}
+        back.rooms, back.refusals, back.stay = stays, {}, stay
         back.link = back.up = None
         self._wait(back, error, link.loop)
         return stays
@@ -156,6 +158,8 @@ class Bouncer:
         back.stopped, back.others = False, None
         link = back.link = self.session.links.get(back.server) or self.session.connect(back.server)
         link.net.tell = partial(self._heard, back, link)
+        if back.stay:
+            link.connect(back.nick)
         for join in list(back.rooms.values()):
             link.join(join._replace(nick=back.nick))
         self._show(back.server)
@@ -201,6 +205,7 @@ class Bouncer:
         nick = net.regain or net.nick or link.nick
         back = back or Return(server, nick)
         back.called, back.nick, back.link, back.up = net.nick or back.called, nick, None, None
+        back.stay = net.stay
         since = net.epoch + link.heard
         for channel in net.channels.values():
             if channel.asked and channel.address not in back.rooms:
@@ -294,7 +299,7 @@ class Bouncer:
         back = self.returns.get(server)
         if back is None or back.rooms.pop(room, None) is None:
             return ""
-        if not back.rooms and back.link is None:
+        if not back.rooms and not back.stay and back.link is None:
             self._forget(server)
             self._show(server)
         return back.called
@@ -363,5 +368,6 @@ class Bouncer:
         bridge, user, tell = self.session.bridge, self.session.user, self.session.outlet.tell
         place = self._place(server)
         tell(Seen(place, *bridge.presence(user, place)))
-        if place != irc_address.SERVICE:
-            tell(Seen(irc_address.SERVICE, *bridge.status(user)))
+        gateway = bridge.address("")
+        if place != gateway:
+            tell(Seen(gateway, *bridge.status(user)))

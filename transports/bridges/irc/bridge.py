@@ -170,10 +170,7 @@ class IrcSession:
     def reattach(self, server: str) -> None:
         """A new connection, now; without a channel where there is none to come back to. LegacyError."""
         if server in self.links or (self.bouncer is not None and server in self.bouncer.returns):
-            stay = server in self.links and self.links[server].net.stay
             self.bounce().again(server)
-            if stay:
-                self.links[server].connect(default_nick(self.user))
         else:
             self.attach(server)
 
@@ -195,6 +192,8 @@ class IrcSession:
             if not inside:
                 self.outlet.tell(Refused(room, LegacyError("recipient-unavailable", reason, type="cancel")))
                 return True
+        elif link is not None:
+            link.net.do(Leave(room, reason), link.loop.time())  # it may wait for the greeting yet
         if nick:
             self.outlet.tell(Left(room, (nick,), "left", reason))
         return bool(nick)
@@ -237,8 +236,10 @@ class IrcSession:
         return self.bounce().lost(link, error)
 
     def _stays(self, link: Link) -> bool:
-        rooms = (channel.address for channel in link.net.channels.values() if channel.entered)
-        return any(self.bridge.persistent(self.user, room) for room in rooms)
+        places = [channel.address for channel in link.net.channels.values() if channel.entered]
+        if link.net.stay:
+            places.append(irc_address.server(link.settings.name, self.bridge.fixed))
+        return any(self.bridge.persistent(self.user, place) for place in places)
 
     def another_nick(self, link: Link) -> str | None:
         return self.bouncer.another_nick(link) if self.bouncer is not None else None
@@ -406,8 +407,9 @@ class IrcBridge(Directory, Inquiries, LiveBridge):
 
     def full(self, session: IrcSession, server: str) -> LegacyError | None:
         """Why a user may have no connection more to a network, if so."""
-        if len(session.links) >= self.settings.limits.networks:
-            return LegacyError("resource-constraint", say("irc.too-many-networks", count=len(session.links)))
+        wanted = {*session.links, *(session.bouncer.returns if session.bouncer is not None else ())} - {server}
+        if len(wanted) >= self.settings.limits.networks:
+            return LegacyError("resource-constraint", say("irc.too-many-networks", count=len(wanted)))
         most = self.settings.network(server).connections
         if most and sum(link.settings.name == server for link in self.links) >= most:
             return LegacyError("resource-constraint", say("irc.network-full", server=server), retry_after=600)

@@ -158,6 +158,7 @@ def _own(operator: NetworkSettings) -> Sequence[Field]:
         Field("nick", say("irc.set-nick"), help=say("irc.set-nick-help"), check=_nick),
         Field("sasl_user", say("irc.set-account"), help=say("irc.set-account-help"), check=_sasl),
         Field("sasl_password", say("irc.set-sasl"), "secret", say("irc.set-sasl-help"), check=_sasl),
+        Field("regain", say("irc.set-regain"), "switch", say("irc.set-regain-help"), default=True),
         Field("certificate", say("irc.set-certificate"), "switch", say("irc.set-certificate-help"), default=False),
         Field("require_sasl", say("irc.set-require"), "switch", say("irc.set-require-help"), default=True),
         Field("pass", say("irc.set-pass"), "secret", say("irc.set-pass-help"), check=_pass),
