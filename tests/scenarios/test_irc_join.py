@@ -19,7 +19,7 @@ async def test_occupants_then_self_then_the_subject(scene: Scene) -> None:
     ranks = {nick(stanza): item(stanza) for stanza in stanzas[:3]}
     assert ranks["[X]_"] == {"affiliation": "member", "role": "participant"}
     assert ranks["eve"]["role"] == "moderator" and ranks["alice"] == {"affiliation": "none", "role": "participant"}
-    assert nick(stanzas[2]) == "alice" and codes(stanzas[2]) == {100, 110}
+    assert nick(stanzas[2]) == "alice" and codes(stanzas[2]) == {100, 110, 170}
     assert len(stanzas) == 4 and text(stanzas[3], "message/subject") == "Of all things & more"
     assert nick(stanzas[3]) == "eve" and text(stanzas[3], "message/delay:delay") is not None
     assert all(stanza.find("occupant:occupant-id", NS) is not None for stanza in stanzas[:3])
@@ -42,7 +42,7 @@ async def test_two_clients_of_one_user_are_one_person_on_irc(scene: Scene) -> No
     await scene.enter(scene.alice)
     stanzas = await scene.phone.join(scene.room, "somebody-else")
     own = [stanza for stanza in stanzas if 110 in codes(stanza)]
-    assert [nick(stanza) for stanza in own] == ["alice"] and codes(own[0]) == {100, 110, 210}
+    assert [nick(stanza) for stanza in own] == ["alice"] and codes(own[0]) == {100, 110, 170, 210}
     await scene.eve.barrier()
     assert scene.eve.waiting("JOIN") == []
     await scene.eve.say(scene.channel, "to both")
@@ -86,7 +86,7 @@ async def test_leaving_and_coming_back_at_once(scene: Scene) -> None:
     await scene.enter()
     await scene.alice.leave(scene.room, "alice")
     stanzas = await scene.alice.join(scene.room, "alice")
-    assert codes(stanzas[-2]) == {100, 110}
+    assert codes(stanzas[-2]) == {100, 110, 170}
     await scene.settle()
     assert [
         stanza for stanza in scene.alice.waiting("message") if stanza.find("user:x/user:invite", NS) is not None
