@@ -15,7 +15,7 @@ from lab.irc import Person
 from lab.ircd import Inspircd
 from lab.prosody import Prosody
 from lab.xmpp import Client, Stanza, condition, find, text
-from tests.scenarios.irc import DOMAIN, client, nick, of, presence_of, room
+from tests.scenarios.irc import DOMAIN, client, nick, of, room
 from tests.scenarios.test_commands import chat, command, execute
 from tests.scenarios.test_irc_ways import configure
 
@@ -42,7 +42,7 @@ async def test_a_network_without_a_channel_by_chat(server: XmppServer, inspircd:
     await gateway(server, inspircd)
     async with client(server, "carol") as carol, Person(inspircd.host, inspircd.port, "tom") as tom:
         assert "Connecting" in await chat(carol, "connect irc.test")
-        while "connected" not in await chat(carol, "networks") or "not connected" in await chat(carol, "networks"):
+        while "irc.test · connected" not in await chat(carol, "networks"):  # noqa: ASYNC110 - what is waited for is said to nobody
             await asyncio.sleep(0.1)
         info = await chat(carol, "info", NETWORK)
         assert "not encrypted" in info and str(inspircd.port) in info and " ms" in info
@@ -117,7 +117,7 @@ async def test_what_is_set_outlives_the_gateway_and_tells_nobody(server: XmppSer
         await running.terminate()
         await running.start()
         stanzas = await carol.join(room("#kept"), "whatever")
-        assert nick(stanzas[-2]) == "caroline" or "caroline" in {nick(s) for s in stanzas}
+        assert "caroline" in {nick(s) for s in stanzas}
         assert "transports.db" in live
         ended = {file.name: file.read_bytes() for file in running.dir.rglob("*") if file.is_file()}
         assert [name for files in (live, ended) for name, data in files.items() if CANARY.encode() in data] == []
@@ -147,11 +147,11 @@ async def test_an_account_is_known_to_services_at_once_and_afterwards(
         while not told.startswith("Kept"):
             told = text(await carol.until(lambda s: s.get("from") == network and text(s) is not None)) or ""
         async with asyncio.timeout(10):
-            while "sent to the services" in told and await account() != "dora":
+            while "sent to the services" in told and await account() != "dora":  # noqa: ASYNC110 - services say it in words
                 await asyncio.sleep(0.1)
         await chat(carol, "reconnect", network)
         async with asyncio.timeout(15):
-            while await account() != "dora":
+            while await account() != "dora":  # noqa: ASYNC110 - as above
                 await asyncio.sleep(0.1)
 
 
@@ -184,7 +184,6 @@ async def test_who_is_away_hears_who_mentions_them(server: XmppServer, inspircd:
             await tom.say("#mentions", "carol: still?")
             await tom.barrier()
             await carol.join(place, "carol")
-            await carol.until(presence_of(of(place, "carol"), None, 110))
             assert not [s for s in carol.received if s.get("type") == "chat" and "still" in (text(s) or "")]
 
 
