@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
+
 from lab.xmpp import NS, Client, Stanza, codes, condition, find, text
 from tests.scenarios.irc import DOMAIN, House, Scene, client, item, of, presence_of, room, words
 
@@ -324,3 +326,21 @@ async def test_the_channels_of_a_server_page_by_page(scene: Scene) -> None:
         for name in names:
             await scene.eve.send(f"PART {name}")
         await carol.leave(room("#finding"), "carol")
+
+
+async def test_a_channel_that_sends_its_visitors_on(house: House, scene: Scene) -> None:
+    if house.ircd.name != "inspircd":
+        pytest.skip("ngIRCd forwards nobody")
+    await scene.enter(scene.bob)  # whose connection stays
+    await scene.eve.join("#elsewhere")
+    await scene.eve.join("#full")
+    await scene.eve.send("MODE #full +lL 1 #elsewhere")
+    await scene.eve.barrier()
+    await scene.alice.send(f"<presence to='{room('#full')}/alice'><x xmlns='{NS['muc']}'/></presence>")
+    error = await scene.alice.until("presence[@type='error']")
+    assert condition(error) == "not-allowed" and "#elsewhere" in words(error)
+    assert (await scene.alice.until("message/user:x/user:invite")).get("from") == room("#elsewhere")
+    stanzas = await scene.alice.join(room("#elsewhere"), "alice")
+    assert {"eve", "alice"} <= {stanza.get("from", "").partition("/")[2] for stanza in stanzas}
+    await scene.alice.leave(room("#elsewhere"), "alice")
+    await scene.eve.send("PART #elsewhere,#full")

@@ -36,7 +36,15 @@ def invite(net: Network, command: Invite, now: float) -> None:
         if server != net.server:
             raise LegacyError("item-not-found", say("irc.other-network", server=net.server))
         line = write.invite(nick, channel.name)
-        question = Question(line, (channel.name, nick), ends=_INVITED, errors=RANK_ERRORS, fence=net.token())
+        fold = net.isupport.fold
+        question = Question(
+            line,
+            (channel.name, nick),
+            ends=_INVITED,
+            errors=RANK_ERRORS,
+            fits=lambda said: fold(nick) in map(fold, said.params[1:]),
+            fence=net.token(),
+        )
         net.ask(question, now, partial(_answered, net, command))
     except write.BadLine:
         net.tell(Failed(command, LegacyError("item-not-found", say("irc.unfit", target=nick))))
