@@ -77,7 +77,11 @@ def test_durations(seconds: int, words: str | None) -> None:
     assert words is None or whois.duration(seconds) == words
 
 
-@given(st.lists(st.builds(lambda n, rest: Line({}, "s", f"{n:03}", ["ada", "bob", *rest]), st.integers(275, 700), st.lists(st.text()))))
+@given(
+    st.lists(
+        st.builds(lambda n, rest: Line({}, "s", f"{n:03}", ["ada", "bob", *rest]), st.integers(275, 700), st.lists(st.text()))
+    )
+)
 def test_whatever_comes_it_stays_short(answer: list[Line]) -> None:
     who = whois.read(answer)
     if who is not None:

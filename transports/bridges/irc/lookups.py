@@ -82,7 +82,7 @@ class Lookups(Commands):
 
     def _affords(self, link: Link) -> bool:
         now = link.loop.time()
-        tokens, counted = self._places[link] if link in self._places else (BURST, now)
+        tokens, counted = self._places.get(link, (BURST, now))
         tokens = float(min(BURST, tokens + (now - counted) / EVERY))
         self._places[link] = (tokens - 1 if tokens >= 1 else tokens, now)
         return bool(tokens >= 1)
