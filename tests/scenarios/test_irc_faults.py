@@ -31,9 +31,10 @@ async def line(inspircd: Inspircd) -> AsyncIterator[Fault]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def behind(prosody: Prosody, line: Fault, gateway: Start) -> Gateway:
-    """A gateway that reaches its network by the line alone."""
-    networks = {"irc.test": {"address": line.host, "ports": [line.port], "tls": "off"}}
+async def behind(prosody: Prosody, inspircd: Inspircd, line: Fault, gateway: Start) -> Gateway:
+    """A gateway that reaches irc.test by the line alone; calm.test is the same server without it."""
+    ports = {"irc.test": line.port, "calm.test": inspircd.port}
+    networks = {name: {"address": line.host, "ports": [port], "tls": "off"} for name, port in ports.items()}
     options = {"command": [python(), "-c", HASTY, "run", "--config"]}
     return await gateway(prosody, changes={"irc": {"networks": networks}}, options=options)
 
@@ -118,3 +119,16 @@ async def test_a_half_open_line_is_noticed(line: Fault, carol: Client, tom: Pers
     line.heal()
     stanzas = await carol.join(BAD, "carol_")
     assert "carol_" in {nick(stanza) for stanza in stanzas}
+
+
+async def test_others_feel_nothing_of_it(line: Fault, carol: Client, tom: Person, prosody: Prosody) -> None:
+    await tom.join("#calm")
+    async with client(prosody, "bob") as bob:
+        await bob.join(room("#calm", "calm.test"), "bob")
+        for number, after in enumerate((0, 3, 90, 700)):
+            line.to_client.cut(after, reset=number % 2 == 0)
+            await carol.send(f"<presence to='{BAD}/carol{number}'><x xmlns='http://jabber.org/protocol/muc'/></presence>")
+            await carol.until(lambda stanza: stanza.get("type") in {"error", "unavailable"})
+            await tom.say("#calm", f"still here {number}")
+            assert nick(await bob.body(f"still here {number}")) == "tom"
+            line.heal()
