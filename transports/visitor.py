@@ -62,6 +62,8 @@ FATAL: Final = frozenset(
 #: Members that a user's clients may have shown to them at once by joining rooms that the user is in already, and how
 #: many more per second: a client that joins again is shown the whole room again (XEP-0045 7.2.2), however large.
 BURST, REFILL = 100_000.0, 10_000.0
+#: What reading a room's history costs of that.
+HISTORY: Final = 50
 #: Clients of one user in one room.
 CLIENTS: Final = 100
 
@@ -151,7 +153,7 @@ class Visitor(Showing):
         now = time.monotonic()
         self.allowance = min(BURST, self.allowance + (now - self.counted) * REFILL)
         self.counted = now
-        cost = len(room.members) + 1
+        cost = len(room.members) + (HISTORY if room.past is not None else 1)
         if self.allowance < min(cost, BURST):
             return False
         self.allowance -= cost
