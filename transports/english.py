@@ -229,6 +229,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     "irc.formatting-out": "Send *bold*, _italics_ and ~struck through~ as IRC's formatting",
     "irc.formatting-out-help": "Some channels forbid formatting.",
     "irc.formatting-plain": "not shown",
+    "irc.forwarded": "{channel} sends you on to {target}; you are invited there.",
     "irc.full": "Too much waits to be sent to IRC already; try again in a minute.",
     "irc.gateway": "IRC gateway",
     "irc.goodbye": "Goodbye",

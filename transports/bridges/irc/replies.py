@@ -25,9 +25,17 @@ from transports.bridges.irc.crowd import (
     set_mark,
 )
 from transports.bridges.irc.isupport import parse_modes
-from transports.bridges.irc.numerics import JOIN_ERRORS, NICK_ERRORS, SEND_ERRORS, TOPIC_ERRORS, error_for
+from transports.bridges.irc.numerics import (
+    JOIN_ERRORS,
+    NICK_ERRORS,
+    SEND_ERRORS,
+    TOPIC_ERRORS,
+    error_for,
+    said_by_server,
+)
 from transports.bridges.irc.read import Line, split_source
 from transports.bridges.irc.session import Network
+from transports.errors import LegacyError
 from transports.events import (
     Configured,
     Echoed,
@@ -191,10 +199,14 @@ def _host_is(net: Network, line: Line, now: float) -> None:
 
 
 def _forwarded(net: Network, line: Line, now: float) -> None:
-    """470: the channel sends its visitors to another one."""
+    """470: the channel sends its visitors to another one. The JOIN of that one follows, and an invitation with it."""
     channel = net.find(line.params[1])
     if channel is not None and not channel.present:
-        net.refuse(channel, error_for("470", line.params))
+        error = error_for("470", line.params)
+        if len(line.params) > 3:
+            said = say("irc.forwarded", channel=channel.name, target=plain(line.params[2])[:200])
+            error = LegacyError(error.condition, said_by_server(said, plain(line.params[-1])))
+        net.refuse(channel, error)
 
 
 def _quiet(net: Network, line: Line, now: float) -> None:
