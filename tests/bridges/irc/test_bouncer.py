@@ -14,7 +14,7 @@ from tests.bridges.irc.test_wire import Stage, until
 from transports.bridges.irc import regain, retry
 from transports.bridges.irc.bouncer import Return
 from transports.bridges.irc.bridge import IrcSession
-from transports.bridges.irc.wire import Link
+from transports.bridges.irc.wire import DEAD, QUIET, Link
 from transports.config_models import IrcLimits
 from transports.errors import LegacyError
 from transports.events import (
@@ -188,6 +188,30 @@ async def test_a_good_connection_begins_anew(stage: Bounced, irc: ScriptedIrc, m
     back.up -= retry.STABLE + 1
     await stage.lost(guest)
     assert back.attempts == 1
+
+
+async def test_a_half_open_link_is_a_lost_one(stage: Bounced, irc: ScriptedIrc) -> None:
+    link, guest = await entered(stage, irc)
+    guest.answers = False
+    link.tick(link.heard + QUIET + 1)
+    await guest.until("PING alive")
+    assert stage.out.of(Interrupted) == []
+    link.tick(link.heard + DEAD + 1)
+    assert [fact.room for fact in stage.out.of(Interrupted)] == [ROOM]
+    guest = await again(stage, irc)
+    await guest.until("JOIN #c")
+
+
+async def test_who_leaves_the_last_channel_is_shown_to_be_gone(stage: Bounced, irc: ScriptedIrc) -> None:
+    link, guest = await entered(stage, irc)
+    stage.session.do(Leave(ROOM))
+    await guest.until("PART")
+    guest.write(":ada!u@h PART #c", "PING :parted")
+    await guest.until("PONG parted")
+    link.tick(link.loop.time())
+    await guest.until("QUIT")
+    assert stage.out.of(Down) == [Down(SERVER)]
+    assert stage.bridge.presence("ada@example.org", SERVER).show == "unavailable"
 
 
 async def test_a_network_that_is_whole_for_a_minute_is_as_any_other(stage: Bounced, irc: ScriptedIrc) -> None:

@@ -13,7 +13,20 @@ from tests.far import Nobody
 from transports.bridges.irc.bridge import GATES, Gate, IrcBridge, IrcSession
 from transports.config_models import Irc
 from transports.errors import LegacyError
-from transports.events import Address, Fact, Failed, Invite, Join, Leave, Refused, Rename, RequestVoice, Say, SetSubject
+from transports.events import (
+    Address,
+    Down,
+    Fact,
+    Failed,
+    Invite,
+    Join,
+    Leave,
+    Refused,
+    Rename,
+    RequestVoice,
+    Say,
+    SetSubject,
+)
 
 NOWHERE = {"address": "127.0.0.1", "ports": [1], "tls": "off"}
 
@@ -173,7 +186,8 @@ async def test_the_networks_one_is_on_are_listed_and_can_be_left(session: tuple[
     call = Asking(of=ada)
     assert "n1.test" in (await disconnect.run(call)).text  # type: ignore[arg-type]
     assert len(call.forms) == 1 and list(ada.links) == ["n0.test"]
-    assert isinstance(out.facts[-1], Refused) and out.facts[-1].room == room("#1", 1)
+    *_, refused, down = out.facts
+    assert isinstance(refused, Refused) and refused.room == room("#1", 1) and down == Down(Address("server", "n1.test"))
     with pytest.raises(LegacyError, match="item-not-found"):
         await disconnect.run(Asking("n1.test", ada))  # type: ignore[arg-type]
     await disconnect.run(Asking("n0.test", ada))  # type: ignore[arg-type]

@@ -30,7 +30,7 @@ from transports.bridges.irc.scram import Puzzle
 from transports.bridges.irc.session import CROWD_LIMIT, Network
 from transports.config import NetworkSettings
 from transports.errors import LegacyError
-from transports.events import Address, Fact, Join, Notice, SetSubject
+from transports.events import Address, Down, Fact, Join, Notice, SetSubject
 from transports.words import say
 
 log = logging.getLogger(__name__)
@@ -454,7 +454,7 @@ class Link:
             self.pinged = True
             self.write(write.ping("alive"))
         elif net.idle and not len(self.flow) and not self.out:
-            self.close("")
+            self.leave("")
 
     def _tick_registering(self, now: float) -> None:
         if self.connection.transport is None or now - self.since < REGISTER_WITHIN:
@@ -526,6 +526,7 @@ class Link:
         """The user wants to go: out of every room, as if all had been left."""
         self.net.leave_all(reason)
         self.close(reason)
+        self.net.tell(Down(irc_address.server(self.settings.name, self.net.fixed)))
 
     def ended(self, exc: Exception | None) -> None:
         """The socket is closed, by whomever."""
