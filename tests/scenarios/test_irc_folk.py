@@ -1,4 +1,4 @@
-"""Who people are: address, account, absence, their cards and presence, through an InspIRCd with services and both XMPP servers."""
+"""Who people are: address, account, absence, cards, presence; through an InspIRCd with services and both XMPP servers."""
 
 from __future__ import annotations
 

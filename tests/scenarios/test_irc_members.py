@@ -57,10 +57,9 @@ async def test_somebody_comes_changes_nick_and_goes(scene: Scene) -> None:
     await scene.enter()
     async with scene.house.person("carl") as carl:
         await carl.join(scene.channel)
-        assert item(await scene.alice.until(presence_of(of(scene.room, "carl")))) == {
-            "affiliation": "none",
-            "role": "participant",
-        }
+        came = item(await scene.alice.until(presence_of(of(scene.room, "carl"))))
+        assert (came["affiliation"], came["role"]) == ("none", "participant")
+        assert came["jid"].startswith(f"{room('carl')}/") and came["jid"].endswith("@127.0.0.1")
         await carl.send("NICK carl|away")
         gone = await scene.alice.until(presence_of(of(scene.room, "carl"), "unavailable", 303))
         assert item(gone)["nick"] == "carl|away"
