@@ -118,21 +118,23 @@ def _marked(plain: str, runs: list[_Run]) -> tuple[str, list[int]]:
     if len(kept) > 1:
         kept = list(_nested(sorted(kept, key=lambda one: (one.start, -one.end, _ORDER.index(one.style)))))
     # of those that end together the inner one does so first, of those that begin together the outer one
-    closing = [(one.end, 0, -number, number) for number, one in enumerate(kept)]
-    opening = [(one.start, 1, number, number) for number, one in enumerate(kept)]
-    body, places, meant = "", [], [[_MARKS[one.style]] for one in kept]
-    last = 0
-    for place, _, _, number in sorted([*closing, *opening]):
+    edges = [(one.end, 0, -number) for number, one in enumerate(kept)]
+    edges += [(one.start, 1, number) for number, one in enumerate(kept)]
+    body, last, opened, meant = "", 0, {}, set()
+    for place, opens, number in sorted(edges):
+        mark = _MARKS[kept[abs(number)].style]
         body += plain[last:place]
-        meant[number].append(str(len(body)))
-        body += meant[number][0]
-        places.append(place)
         last = place
+        if opens:
+            opened[number] = len(body)
+        else:
+            meant.add(styling.Styled(opened[-number], len(body), mark))
+        body += mark
     body += plain[last:]
-    if _ANY_DIRECTIVE.search(plain) is None:
-        return body, places  # there is nothing that ours could be read together with
-    read = [[one.mark, str(one.start), str(one.end)] for one in _spans(body)]
-    return (body, places) if sorted(read) == sorted(meant) else (plain, [])
+    # where there was no mark before, there is nothing that ours could be read together with
+    if _ANY_DIRECTIVE.search(plain) is None or set(_spans(body)) == meant:
+        return body, [place for place, _, _ in edges]
+    return plain, []
 
 
 def _spans(body: str) -> Iterator[styling.Styled]:
