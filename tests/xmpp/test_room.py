@@ -23,6 +23,7 @@ from transports.events import (
     Said,
     Subject,
 )
+from transports.xmpp import comeback
 from transports.xmpp.address import jid_of, parse, speakable
 from transports.xmpp.client import Client
 from transports.xmpp.occupant import ACCOUNT_HAT, BOT_HAT, Kin
@@ -467,3 +468,14 @@ def test_another_nick_shows_the_same_person() -> None:
     _, here = scene.sent()
     assert item(here)["jid"] == "rob%irc.test@irc.example.org/~b@host.example"
     assert here.find(OCCUPANT).get("id") == "bob!~b@host.example"  # type: ignore[union-attr]
+
+
+def test_who_comes_back_into_a_room_is_known_by_one_id() -> None:
+    scene = Scene()
+    comeback.interrupt(scene.room, "lost")
+    scene.out.clear()
+    scene.room.entered(Entered(ROOM, "ada", dict(MEMBERS), NO_SUBJECT, {"ada": Person("a@h", id=BY_ADDRESS)}))
+    (own,) = [stanza for stanza in scene.sent() if brief(stanza) == "self ada"]
+    scene.room.reflect(Message("groupchat", "1", ADA, parse(JID), "hi", None, "", False, None))
+    (said,) = scene.sent()
+    assert [stanza.find(OCCUPANT).get("id") for stanza in (own, said)] == ["ada!a@h"] * 2  # type: ignore[union-attr]

@@ -48,7 +48,9 @@ def restore(room: Room, nick: str, clients: Iterable[Client], words: str) -> Non
 
 
 def _alone(room: Room) -> None:
-    room.members = {room.nick: room.members.get(room.nick, NO_RANK)}
+    own = room.nick
+    room.members = {own: room.members.get(own, NO_RANK)}
+    room.people = {own: room.people[own]} if own in room.people else {}
 
 
 def explain(room: Room, client: Client) -> None:
@@ -58,10 +60,12 @@ def explain(room: Room, client: Client) -> None:
 
 def resume(room: Room, fact: Entered) -> None:
     """All are there again: every client sees them as if it had come in now, but for the history."""
+    room.people = fact.people
     if fact.nick != room.nick:
         room.renamed(Renamed(fact.room, room.nick, fact.nick, NO_RANK))
     room.interrupted = ""
-    room.members, room.people = fact.members, fact.people
+    room.members = fact.members
+    room.called(fact.nick)
     for client in room.clients.values():
         room.send_all(room.occupants(client))
     if room.subject != fact.subject:
