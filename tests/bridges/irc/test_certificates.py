@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from lab import certificate
 from transports.bridges.irc import certificates
 from transports.bridges.irc.certificates import Certificates, Memory, fingerprints
 from transports.bridges.irc.chosen import SECRETS
@@ -71,6 +72,42 @@ def test_contexts_without_a_certificate_are_shared() -> None:
     assert contexts.of(unverified, strict=True).verify_mode == ssl.CERT_REQUIRED  # STS is not the user's to leave out
     pinned = NetworkSettings("c.test", "c.test", False, verify=False, fingerprint="ab" * 32)
     assert contexts.of(pinned, strict=True).verify_mode == ssl.CERT_NONE  # the fingerprint is what verifies it
+
+
+def _handshake(client: ssl.SSLObject, server: ssl.SSLObject, wires: list[tuple[ssl.MemoryBIO, ssl.MemoryBIO]]) -> None:
+    """Both sides in turns, until both are through."""
+    left = {client, server}
+    while left:
+        for side in list(left):
+            try:
+                side.do_handshake()
+                left.discard(side)
+            except ssl.SSLWantReadError:
+                pass
+            for source, target in wires:
+                target.write(source.read())
+
+
+def test_each_connection_shows_its_own_users_certificate(tmp_path: Path) -> None:
+    made = certificate.make(tmp_path)
+    settings = NetworkSettings("irc.test", "localhost", False, ca=made.ca)
+    texts = [certificates.make(), certificates.make()]
+    accepting = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    accepting.load_cert_chain(made.cert, made.key)
+    accepting.verify_mode = ssl.CERT_REQUIRED
+    accepting.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    for text in texts:
+        accepting.load_verify_locations(cadata=text[text.index("-----BEGIN CERT") :])
+    contexts = Contexts()
+    lines = []
+    for text in texts:  # both are made before either speaks
+        bios = [ssl.MemoryBIO() for _ in range(4)]
+        client = contexts.of(settings, text).wrap_bio(bios[0], bios[1], server_hostname="localhost")
+        lines.append((client, accepting.wrap_bio(bios[2], bios[3], server_side=True), [(bios[1], bios[2]), (bios[3], bios[0])]))
+    for text, (client, server, wires) in zip(texts, lines, strict=True):
+        _handshake(client, server, wires)
+        shown = hashlib.sha256(server.getpeercert(True) or b"").hexdigest()
+        assert shown == fingerprints(text).sha256
 
 
 async def test_it_is_kept_sealed_with_its_network_and_beside_what_the_user_set() -> None:

@@ -1,7 +1,8 @@
 """TLS to IRC servers: what is verified, by whose word, and which certificate of the user's is shown.
 
-Contexts are shared by all connections of the same kind; one with a user's certificate is made for each. Its key touches no
-disk: OpenSSL wants a file, and gets one in memory. RFC 7194; TLS 1.2 and later.
+Contexts are shared by all connections of the same kind: the authorities in one take most of a megabyte. A user's certificate
+is put into a shared one for the moment in which a connection is made of it. Its key touches no disk: OpenSSL wants a file, and
+gets one in memory. RFC 7194; TLS 1.2 and later.
 
 Who is trusted, in this order: the operator's pins; the user's fingerprint; the operator's authorities; the machine's. Without
 any, only where the user says so. A certificate that was not trusted is told with its fingerprint: to trust it is the user's word.
@@ -29,17 +30,45 @@ class Contexts:
 
     def __init__(self) -> None:
         self._shared = lru_cache(64)(_context)
+        self._showing = lru_cache(64)(_context)
 
     def of(self, settings: NetworkSettings, pem: str = "", strict: bool = False) -> ssl.SSLContext:
         """pem: the user's certificate and key. strict: STS asks for a verified connection, whatever the user says."""
         unpinned = not (settings.pin or settings.fingerprint)
         kind = (str(settings.ca or ""), verified_by_authority(settings) or (strict and unpinned))
-        if not pem:
-            return self._shared(*kind)
-        context = _context(*kind)
-        with _file(pem) as path:
-            context.load_cert_chain(path)
-        return context
+        return Showing(self._showing(*kind), pem) if pem else self._shared(*kind)
+
+
+class Showing(ssl.SSLContext):
+    """Passes for a context that shows a user's certificate, and makes its connections of a shared one.
+
+    OpenSSL copies a context's certificate into each connection made of it, so that the next one may have another (SSL_new(3)).
+    ssl.SSLError when the text holds no certificate with its key.
+    """
+
+    _base: ssl.SSLContext
+    _pem: str
+
+    def __new__(cls, base: ssl.SSLContext, pem: str) -> Showing:
+        made = super().__new__(cls, ssl.PROTOCOL_TLS_CLIENT)
+        made._base, made._pem = base, pem
+        made._load()
+        return made
+
+    def _load(self) -> None:
+        with _file(self._pem) as path:
+            self._base.load_cert_chain(path)
+
+    def wrap_bio(
+        self,
+        incoming: ssl.MemoryBIO,
+        outgoing: ssl.MemoryBIO,
+        server_side: bool = False,
+        server_hostname: str | bytes | None = None,
+        session: ssl.SSLSession | None = None,
+    ) -> ssl.SSLObject:
+        self._load()
+        return self._base.wrap_bio(incoming, outgoing, server_side, server_hostname, session)
 
 
 def verified_by_authority(settings: NetworkSettings) -> bool:
