@@ -12,7 +12,7 @@ from transports.absent import BURST, REMEMBERED, Told
 from transports.bridges.irc.isupport import ISupport
 from transports.bridges.irc.mentions import found
 from transports.contacts import Contact
-from transports.events import Address, Said
+from transports.events import NO_RANK, Address, Entered, Join, Leave, Said, Subject
 
 NS = {
     "mmn": "urn:xmpp:mmn:0",
@@ -152,3 +152,21 @@ def test_hostile_names_and_words_stay_text(scene: Scene) -> None:
 )
 def test_a_nick_is_a_word_of_its_own(nick: str, text: str, span: tuple[int, int] | None) -> None:
     assert found(nick, text, ISupport().fold) == span
+
+
+def test_one_is_in_a_room_that_no_client_has_joined(scene: Scene) -> None:
+    other = Address("room", "#d")
+    visitor = scene.wing.visitor(DESK)
+    visitor.enter(other, "ada")
+    visitor.enter(other, "ada")
+    assert scene.took() == [Join(other, "ada", "")]
+    scene.tell(Entered(other, "ada", {"ada": NO_RANK, "bob": NO_RANK}, Subject("")))
+    scene.out.clear()
+    scene.tell(Said(other, "bob", "ada: there?"))
+    assert scene.only().get("from") == "#d@far.example.org"
+    visitor.abandon(other)
+    assert scene.took() == []  # the bridge says that the user stays
+    scene.bridge.persistent = lambda user, room: False  # type: ignore[method-assign]
+    visitor.abandon(other)
+    visitor.abandon(ROOM)
+    assert scene.took() == [Leave(other)]

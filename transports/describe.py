@@ -108,6 +108,14 @@ class Call(Protocol):
         """On a live bridge the user's ports.Session, opened now if need be."""
         ...
 
+    def enter(self, room: Address, nick: str) -> None:
+        """On a live bridge: be in a room that no client is in, where the bridge says that the user stays (`persistent`)."""
+        ...
+
+    def abandon(self, room: Address) -> None:
+        """On a live bridge: leave a room that no client is in, unless the user stays there."""
+        ...
+
 
 EVERYWHERE: Final[frozenset[Kind]] = frozenset(("service", "server", "room", "person", "group"))
 AT_GATEWAY: Final[frozenset[Kind]] = frozenset(("service",))

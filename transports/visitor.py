@@ -231,6 +231,18 @@ class Visitor(Showing):
         person = self.bridge.person(act.to, act.nick) if act.to.kind == "room" else act.to
         return referred(act, Place(can, bare, concerning.links_of(self, person, make=True), remarks=remarks))
 
+    def enter(self, address: Address, nick: str) -> None:
+        """Be in a room without a client, and stay: the user has said so elsewhere."""
+        if address not in self.rooms:
+            comeback.restore(self.open(address), nick, (), self.worded(say("room.returning")))
+            self.session.do(Join(address, nick, ""))
+
+    def abandon(self, address: Address) -> None:
+        """Leave a room that no client is in, and that the user does not stay in any more."""
+        room = self.rooms.get(address)
+        if room is not None:
+            self._close_if_empty(address, room)
+
     def _close_if_empty(self, address: Address, room: Room, reason: str = "") -> None:
         if room.empty and not (room.inside and self.bridge.persistent(self.user, address)):
             self.roll.left(self.user, address)

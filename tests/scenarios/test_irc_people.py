@@ -198,3 +198,20 @@ async def test_a_room_is_set_up_by_its_command_as_by_its_form(server: XmppServer
         fields = {field.get("var"): field.findtext("{*}value") for field in owner.iter("{jabber:x:data}field")}
         assert fields["record_history"] == "false" and fields["muc#roomconfig_moderatedroom"] == "1"
         assert find(owner, "iq") is not None
+
+
+async def test_one_is_in_a_channel_without_ever_having_joined_it(server: XmppServer, inspircd: Inspircd, gateway: Start) -> None:
+    await gateway(server, inspircd)
+    place = room("#auto")
+    async with client(server, "carol") as carol, Person(inspircd.host, inspircd.port, "tom") as tom:
+        await tom.join("#auto")
+        assert "You stay in 1" in "".join(command(await submit(carol, "autojoin", NETWORK, channels="#auto")).itertext())
+        assert "Connecting" in await chat(carol, "connect", NETWORK)
+        await tom.until(lambda line: line.command == "JOIN" and line.source.startswith("carol!"))
+        await tom.say("#auto", "hello carol!")
+        await carol.until(lambda s: s.get("from") == place and text(s) == "tom: hello carol!")
+        stanzas = await carol.join(place, "carol")
+        assert {"tom", "carol"} <= {nick(s) for s in stanzas if s.tag.endswith("presence")}
+        await carol.leave(place, "carol")
+        await submit(carol, "autojoin", NETWORK, channels="")
+        await tom.until(lambda line: line.command == "PART")

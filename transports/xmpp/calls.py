@@ -126,6 +126,12 @@ class Running:
     def session(self) -> object:
         return self.desk.wing.visitor(self.by).session
 
+    def enter(self, room: Address, nick: str) -> None:
+        self.desk.wing.visitor(self.by).enter(room, nick)
+
+    def abandon(self, room: Address) -> None:
+        self.desk.wing.visitor(self.by).abandon(room)
+
     async def _ask(self, form: Form, wrong: Mapping[str, str], confirm: bool) -> Answers:
         if self.gone:
             raise asyncio.CancelledError

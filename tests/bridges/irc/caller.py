@@ -34,6 +34,8 @@ class Caller:
         self.shown: list[Form] = []
         self.told: list[str] = []
         self.outlet: Any = None
+        self.entered: list[tuple[Address, str]] = []
+        self.abandoned: list[Address] = []
 
     async def ask(self, form: Form, wrong: Mapping[str, str] = {}) -> Answers:
         self.shown.append(form)
@@ -49,6 +51,12 @@ class Caller:
 
     def session(self) -> object:
         return self.bridge.session_of(self.user) or self.bridge.open(self.user, self.outlet)
+
+    def enter(self, room: Address, nick: str) -> None:
+        self.entered.append((room, nick))
+
+    def abandon(self, room: Address) -> None:
+        self.abandoned.append(room)
 
     # what a test says
 

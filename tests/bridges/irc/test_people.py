@@ -342,6 +342,19 @@ async def test_the_channels_one_stays_in_are_a_list(stage: Stage) -> None:
     assert stage.bridge.persistent(ADA, ROOM)
 
 
+async def test_a_channel_one_stays_in_is_joined_when_the_network_is_there(stage: Stage, irc: ScriptedIrc) -> None:
+    await stage.ada.run("autojoin", {"channels": ["#a"]})
+    assert stage.ada.entered == []
+    await stage.ada.run("connect")
+    guest = await irc.guest()
+    await guest.welcome()
+    await until(lambda: stage.session.links["irc.test"].net.ready)
+    assert stage.ada.entered == [(Address("room", "#a%irc.test"), "ada")]
+    await stage.ada.run("autojoin", {"channels": ["#b"]})
+    assert stage.ada.entered[1:] == [(Address("room", "#b%irc.test"), "ada")]
+    assert stage.ada.abandoned == [Address("room", "#a%irc.test")]
+
+
 async def test_who_is_ignored_is_neither_heard_nor_invites(stage: Stage, irc: ScriptedIrc) -> None:
     link, guest = await connected(stage, irc)
     assert await stage.ada.says("ignore", {"mask": "Eve"}) == "You see nothing of Eve!*@* on irc.test."

@@ -112,16 +112,18 @@ class Acting(Commands):
         channel = irc_address.split(call.at, self.fixed)[0]
         return Done(say("irc.stayed" if stay else "irc.unstayed", channel=channel))
 
-    def staying(self, user: str, server: str) -> tuple[str, ...]:
-        """Channels of a network that are marked as such."""
-        rooms = [place for place in self.options.places(user) if place.kind == "room" and self.set.persistent(user, place)]
-        split = (irc_address.split(room, self.fixed) for room in rooms)
-        return tuple(sorted(channel for channel, host in split if host == server))
-
     async def stays(self, call: Call, room: Address, stay: bool) -> None:
-        """Stay in a room without a client, or no longer; joined now if the network is there and the room is not."""
+        """Stay in a room without a client, or no longer; it is joined now if the network is there. LegacyError."""
         value = stay if stay != self.set.persistent_around(call.user, room) else None
         await self.options.change(call.user, room, {PERSISTENT: value})
+        link = self.links(call.user).get(irc_address.split(room, self.fixed)[1])
+        if not stay:
+            call.abandon(room)
+        elif link is not None and link.net.ready:
+            most = link.settings.channels or self.bridge.settings.limits.channels
+            if not link.net.takes(room, most):
+                raise LegacyError("resource-constraint", say("irc.too-many-channels", count=most, server=link.settings.name))
+            call.enter(room, link.net.nick)
 
     # People -------------------------------------------------------------------------------------------------------------
 

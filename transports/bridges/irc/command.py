@@ -61,6 +61,12 @@ class Commands:
         returns = session.bouncer.returns if session is not None and session.bouncer is not None else {}
         return {*self.links(user), *returns}
 
+    def staying(self, user: str, server: str) -> tuple[str, ...]:
+        """Channels of a network that are marked as such."""
+        rooms = [place for place in self.options.places(user) if place.kind == "room" and self.set.persistent(user, place)]
+        split = (irc_address.split(room, self.fixed) for room in rooms)
+        return tuple(sorted(channel for channel, host in split if host == server))
+
     def here(self, call: Call) -> str:
         """The network at which a command was called; '' at the gateway."""
         return irc_address.split(call.at, self.fixed)[1] if call.at.kind != "service" else ""

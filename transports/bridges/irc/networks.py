@@ -104,7 +104,12 @@ class Networks(Commands):
             server = str((await call.ask(Form(say("irc.connect"), [field])))["server"])
         if (link := self.links(call.user).get(server)) is not None and link.net.ready:
             return Done(say("irc.connected-already", server=server, nick=link.net.nick))
-        self.session(call).attach(server)
+        session = self.session(call)
+        session.attach(server)
+        link = session.links[server]
+        most = link.settings.channels or self.bridge.settings.limits.channels
+        for channel in self.staying(call.user, server)[:most]:
+            call.enter(self.room(channel, server), link.nick)
         return Done(say("irc.connecting", server=server))
 
     async def _reconnect(self, call: Call) -> Done:
