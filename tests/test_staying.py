@@ -9,14 +9,17 @@ import pytest
 from tests.far import DOMAIN, FarBridge, House, condition
 from transports.errors import LegacyError
 from transports.events import (
+    BY_ADDRESS,
     NO_RANK,
     Address,
+    Echoed,
     Entered,
     Fact,
     Interrupted,
     Join,
     Leave,
     Left,
+    Person,
     Rank,
     Refused,
     Said,
@@ -186,6 +189,23 @@ def test_the_others_leave_and_come_back(scene: Scene) -> None:
     assert "110" in codes(for_phone[-2])
     assert body(for_phone[-1]) == "The connection is back."
     assert scene.took() == []
+
+
+def test_what_is_known_of_people_is_the_far_sides_again(scene: Scene) -> None:
+    scene.enter()
+    scene.tell(Interrupted(ROOM, LOST))
+    scene.sent()
+    people = {"ada": Person(host="~ada@new.example", id=BY_ADDRESS), "bob": Person(away="lunch")}
+    scene.tell(Entered(ROOM, "ada", {"ada": NO_RANK, "bob": NO_RANK}, Subject("a subject", "bob"), people))
+    bob, ada, _ = scene.sent()
+    assert bob.findtext("show") == "away"
+    own = ada.find("{urn:xmpp:occupant-id:0}occupant-id")
+    scene.stanza(f"<message from='{DESK}' to='{JID}' type='groupchat' id='m1'><body>hello</body></message>")
+    (command,) = scene.took()
+    scene.tell(Echoed((command,)))  # type: ignore[arg-type]
+    (echo,) = scene.sent()
+    shown = echo.find("{urn:xmpp:occupant-id:0}occupant-id")
+    assert own is not None and shown is not None and own.get("id") == shown.get("id") != "ada"
 
 
 def test_a_subject_that_changed_meanwhile_is_shown(scene: Scene) -> None:

@@ -136,6 +136,30 @@ async def test_a_gateway_that_is_killed_brings_its_clients_back(
         assert not [s for s in carol.waiting() if (s.get("from") or "").startswith(empty)]
 
 
+async def test_where_nobody_stays_a_killed_gateway_brings_back_those_who_are_there(
+    prosody: Prosody, inspircd: Inspircd, gateway: Start
+) -> None:
+    there = await gateway(prosody, inspircd)
+    place, left = room("#there"), room("#left")
+    async with Person(inspircd.host, inspircd.port, "tom") as tom, client(prosody, "carol") as carol:
+        await tom.join("#there")
+        await tom.join("#left")
+        await carol.join(place, "carol")
+        async with client(prosody, "carol", "phone") as phone:
+            await phone.join(left, "carol")
+            await asyncio.sleep(0.5)
+            await there.kill()
+        await tom.until(lambda line: line.command == "QUIT" and line.nick == "carol")
+        tom.forget()
+        carol.forget()
+        await there.start()
+        await carol.until(presence_of(of(place, "carol"), None, 110), timeout=15)
+        await tom.say("#there", "welcome back")
+        await carol.body("welcome back")
+        await tom.send("NAMES #left")
+        assert "carol" not in (await tom.until("353")).text
+
+
 async def test_a_clean_stop_and_a_start_bring_the_user_back(prosody: Prosody, inspircd: Inspircd, gateway: Start) -> None:
     there = await gateway(prosody, inspircd, **staying(inspircd))
     place = room("#stopped")
