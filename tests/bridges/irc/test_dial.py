@@ -494,7 +494,7 @@ async def socks_proxy(through: int, reply: int = 0) -> AsyncIterator[tuple[Proxy
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         version, count = await reader.readexactly(2)
-        assert version == 5
+        assert version == 5 and writer.get_extra_info("peername")[0] == "127.0.0.1"
         await reader.readexactly(count)
         writer.write(b"\x05\x00")
         head = await reader.readexactly(5)
@@ -519,7 +519,7 @@ async def socks_proxy(through: int, reply: int = 0) -> AsyncIterator[tuple[Proxy
 async def test_through_a_proxy_which_looks_the_name_up(made: Certificate) -> None:
     async with ScriptedIrc(context(made)) as irc, socks_proxy(irc.port) as (proxy, wanted):
         url = f"socks5://127.0.0.1:{proxy.port}"
-        async with playing(address="irc.test", ca=str(made.ca), proxy=url) as stage:
+        async with playing(address="irc.test", ca=str(made.ca), proxy=url, bind="127.0.0.42") as stage:  # bind is for servers
             stage.join()
             await stage.welcome(irc)
             assert wanted == [b"\x05\x01\x00\x03\x08irc.test" + (6697).to_bytes(2, "big")]

@@ -258,10 +258,10 @@ class Way:
     async def _socket(self, settings: NetworkSettings, host: str, port: int) -> socket.socket:
         """A socket connected to the server, through the proxy if there is one."""
         if settings.proxy is None:
-            return await self._connected(settings, host, port)
+            return await self._connected(host, port, settings.bind or "")
         proxy = socks.parse(settings.proxy.get_secret_value())
         (at, *_) = await self._dialer.resolver.addresses(self._user, proxy.host)
-        sock = await self._connected(settings, at, proxy.port)
+        sock = await self._connected(at, proxy.port)
         try:
             await socks.tunnel(sock, proxy, host, port)
         except BaseException:
@@ -269,14 +269,14 @@ class Way:
             raise
         return sock
 
-    async def _connected(self, settings: NetworkSettings, address: str, port: int) -> socket.socket:
-        """From the address that the operator has set, or the user's own one of a network of his."""
+    async def _connected(self, address: str, port: int, bind: str = "") -> socket.socket:
+        """bind: an address to come from, or a network in which the user has an own one; '' for whatever the system takes."""
         ip = ip_address(address.partition("%")[0])
         sock = socket.socket(socket.AF_INET if ip.version == 4 else socket.AF_INET6, socket.SOCK_STREAM)
         try:
             sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._bind(sock, settings.bind or "", ip.version)
+            self._bind(sock, bind, ip.version)
             await asyncio.get_running_loop().sock_connect(sock, (address, port))
         except BaseException:
             sock.close()
