@@ -269,7 +269,7 @@ def test_an_echo_with_our_label_confirms_with_the_id() -> None:
     scene = room(*LABELS)
     scene.do(say("hello", id="1"))
     (line,) = scene.sent()
-    assert line == "@label=s1 PRIVMSG #c hello"
+    assert line == "@label=s1 PRIVMSG #c :hello"
     assert scene.net.fence_line() is None
     scene.feed("@label=s1;msgid=m1 :ada!a@h PRIVMSG #c :Hello!")
     (echoed,) = scene.told()

@@ -21,21 +21,25 @@ CUT: Final = 200
 
 
 class Sent:
-    """A command on its way. left: lines that are not answered; since: when the last of them was written."""
+    """A command on its way.
 
-    __slots__ = ("command", "keys", "labels", "left", "since")
+    left    lines that are not answered
+    labels  of its lines; key: the far side's ids of it, several with spaces between
+    since   when the last of them was written; None before
+    """
 
-    def __init__(self, command: Spoken, left: int) -> None:
+    __slots__ = ("command", "key", "labels", "left", "since")
+
+    def __init__(self, command: Spoken, left: int, labels: tuple[str, ...] = ()) -> None:
         self.command = command
         self.left = left
-        self.keys: list[str] = []
-        self.labels: list[str] = []
+        self.key = ""
+        self.labels = labels
         self.since: float | None = None
 
-    @property
-    def key(self) -> str:
-        """The far side's ids of it; several have spaces between."""
-        return " ".join(self.keys)
+    def named(self, key: str) -> None:
+        """The far side calls it, or a line of it, so."""
+        self.key = f"{self.key} {key}" if self.key else key
 
 
 class Echoes:
@@ -54,15 +58,23 @@ class Echoes:
 
     def label(self, command: Spoken, lines: list[str]) -> list[str]:
         """The lines of a command with labels."""
-        sent = self._sent[id(command)] = Sent(command, len(lines))
-        labelled = []
-        for line in lines:
-            self._number += 1
-            label = f"s{self._number}"
+        first = self._number + 1
+        self._number += len(lines)
+        labels = tuple([f"s{number}" for number in range(first, self._number + 1)])
+        sent = self._sent[id(command)] = Sent(command, len(lines), labels)
+        for label in labels:
             self._labels[label] = sent
-            sent.labels.append(label)
-            labelled.append(f"@label={label};{line[1:]}" if line[0] == "@" else f"@label={label} {line}")
-        return labelled
+        return [
+            f"@label={label};{line[1:]}" if line[0] == "@" else f"@label={label} {line}"
+            for label, line in zip(labels, lines, strict=True)
+        ]
+
+    def one(self, command: Spoken, line: str) -> str:
+        """The same of a command that is one line without tags, as most are."""
+        self._number = number = self._number + 1
+        label = f"s{number}"
+        self._sent[id(command)] = self._labels[label] = Sent(command, 1, (label,))
+        return f"@label={label} {line}"
 
     def expect(self, command: Spoken, target: str, texts: list[str]) -> None:
         """These texts to `target` (folded) will come back, before the fence that confirms them."""
@@ -89,7 +101,7 @@ class Echoes:
             return None
         sent.left -= 1
         if key:
-            sent.keys.append(key)
+            sent.named(key)
         if sent.left:
             return None
         self._sent.pop(id(sent.command), None)
@@ -100,8 +112,9 @@ class Echoes:
         for at, (place, words, sent) in enumerate(self._expected):
             if place == target and _same(words, text):
                 del self._expected[at]
+                sent.left -= 1
                 if key:
-                    sent.keys.append(key)
+                    sent.named(key)
                 return True
         return False
 
@@ -115,7 +128,7 @@ class Echoes:
         if sent is not None:
             for label in sent.labels:
                 self._labels.pop(label, None)
-            if not sent.labels:
+            if sent.left and not sent.labels:
                 self._expected = [one for one in self._expected if one[2] is not sent]
         return sent
 

@@ -66,11 +66,12 @@ def feed(net: Network, line: str, now: float) -> None:
         tags, _, line = line.partition(" ")
         line = line.lstrip(" ")
         at = tags.find("time=") + 5
-        if tags[at : at + 16] not in net.fresh:
+        if at > 4 and tags[at : at + 16] not in net.fresh:
             when = _late(net, server_time(parse(whole).tags), now)
         if (net.batches is not None or net.echoes is not None or net.asks is not None) and tagged.concerned(net, tags):
-            settle(net)
-            if tagged.routed(net, tags, line, now, _message):
+            if net.quits:
+                settle(net)
+            if tagged.echoed(net, tags, line) or tagged.routed(net, tags, line, now, _message):
                 return
         if "account=" in tags or ";bot" in tags or tags[:4] == "@bot":
             folk.tagged(net, tags, line)

@@ -183,9 +183,12 @@ def _say(net: Network, command: Say, now: float) -> None:
         target = channel.name
         text = command.text
         fits = 0 < len(text) <= channel.room and write.plain(text) and text[:4] != "/me "
-        if fits and command.more is None and net.abilities.plain and not net.manners.codes:
-            if not net.line.queue(target, [channel.head + text], command):  # most are short and plain
-                _full(net, command)
+        if fits and command.more is None and not net.manners.codes:  # most are short and plain
+            if net.abilities.plain:
+                if not net.line.queue(target, [channel.head + text], command):
+                    _full(net, command)
+            else:
+                speaking.send(net, command, target, [channel.head + text], [text])
             return
     speaking.said(net, command, target, now)
 

@@ -48,20 +48,22 @@ def said(net: Network, command: Say, target: str, now: float) -> None:
         return
     if not whole and net.pastes is not None and net.pastes.takes(target, command, len(pieces)):
         return
-    _send(net, command, target, lines, [_joined(text)] if whole else pieces)
+    send(net, command, target, lines, [_joined(text)] if whole else pieces)
 
 
 def _reply(net: Network, more: More | None) -> dict[str, str]:
     return {"+draft/reply": more.reply} if more is not None and more.reply and Reply in net.abilities.more else {}
 
 
-def _send(net: Network, command: Spoken, target: str, lines: list[str], texts: list[str] | None = None) -> None:
+def send(net: Network, command: Spoken, target: str, lines: list[str], texts: list[str] | None = None) -> None:
     """texts: what will come back of it."""
     able = net.abilities
     if not able.plain:
         if net.echoes is None:
             net.echoes = Echoes()
-        if able.labels:
+        if able.labels and len(lines) == 1 and lines[0][0] != "@":
+            lines = [net.echoes.one(command, lines[0])]
+        elif able.labels:
             lines = net.echoes.label(command, lines)
         elif texts is not None:
             net.echoes.expect(command, net.isupport.fold(target), texts)
@@ -155,7 +157,7 @@ def react(net: Network, command: React, now: float) -> None:
         return
     feel(net, place, net.nick, of, wanted)
     if lines:
-        _send(net, command, target, lines)
+        send(net, command, target, lines)
     else:
         net.tell(Echoed((command,)))
 
@@ -169,7 +171,7 @@ def retract(net: Network, command: Retract, now: float) -> None:
     except write.BadLine:
         net.tell(Failed(command, LegacyError("not-acceptable", say("irc.unfit", target=target))))
         return
-    _send(net, command, target, lines)
+    send(net, command, target, lines)
 
 
 def type_(net: Network, command: Type, now: float) -> None:

@@ -63,6 +63,8 @@ def tagmsg(net: Network, line: Line, now: float) -> None:
 
 
 def _tagmsg(net: Network, line: Line, now: float, when: float | None) -> None:
+    if net.ignored is not None and net.ignored(line.source):
+        return
     nick, tags = nick_of(line.source), line.tags
     where = _place(net, nick, line.params[0])
     if where is None:
@@ -125,6 +127,18 @@ def concerned(net: Network, tags: str) -> bool:
         return True
     batch = net.batches.of(tags) if net.batches is not None else None
     return batch is not None and not batch.plain
+
+
+def echoed(net: Network, tags: str, line: str) -> bool:
+    """The answer that most lines of ours get, at once: the echo of words, with our label. True: it was that."""
+    at = tags.find("label=")
+    if net.echoes is None or net.batches is not None or at < 1 or not line.startswith(f":{net.nick}!"):
+        return False
+    label = tags[at + 6 :].partition(";")[0]
+    if net.echoes.named(label) is None or line.split(" ", 2)[1] != "PRIVMSG":
+        return False
+    _confirm(net, label, marks(tags)[0])
+    return True
 
 
 def routed(net: Network, tags: str, line: str, now: float, speak: Speak) -> bool:
@@ -216,7 +230,7 @@ def _labelled(net: Network, line: Line, label: str, batch: Batch | None) -> bool
     if batch is None:
         _confirm(net, label, key)
     elif key:
-        sent.keys.append(key)
+        sent.named(key)
     return echo or command == "ACK"
 
 
