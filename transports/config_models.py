@@ -7,7 +7,7 @@ own. Knows values (`config_values`), no protocol; opens nothing but the files th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -193,7 +193,7 @@ class NetworkSettings:
     nick: str = ""
     username: str = ""
     realname: str = ""
-    after_connect: tuple[str, ...] = ()
+    after_connect: tuple[str, ...] = field(default=(), repr=False)
     charset_out: str = "utf-8"
 
 

@@ -187,6 +187,11 @@ def test_the_operators_password_never_goes_with_a_users_account(own: dict[str, s
     assert CANARY not in repr(mine)
 
 
+def test_no_secret_is_shown_by_accident() -> None:
+    answers: dict[str, Value] = {"pass": CANARY, "sasl_password": CANARY, "after_connect_commands": (f"PRIVMSG Q :AUTH {CANARY}",)}
+    assert CANARY not in repr(settings_for(operator(), answers))
+
+
 # What there is to log in with
 
 
