@@ -313,6 +313,12 @@ def test_two_names_of_a_room_are_one(scene: Scene) -> None:
     scene.join(PHONE, f"#c~@{DOMAIN}")
     scene.tell(SameRoom(ROOM, ALIAS))
     assert scene.roll.clients == {("#c", DESK), ("#c", PHONE)}
+    scene.join("ada@example.org/third", f"#c~@{DOMAIN}")
+    assert scene.roll.clients == {("#c", DESK), ("#c", PHONE), ("#c", "ada@example.org/third")}
+    scene.stanza(f"<presence from='{PHONE}' to='#c~@{DOMAIN}/ada' type='unavailable'/>")
+    assert ("#c", PHONE) not in scene.roll.clients
+    scene.wing.close("Bye.")
+    assert scene.roll.rooms == {(USER, "#c"): "ada"} and scene.roll.clients == set()
 
 
 # After a start --------------------------------------------------------------------------------------------------------

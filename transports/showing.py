@@ -191,6 +191,7 @@ class Showing:
         """A new room that the user is to be in."""
         room = self.rooms[address] = Room(self.names, self.send, self.send_all, self._kin(address))
         room.past = self.archive(self.user, address)
+        room.place = address
         return room
 
     def _kin(self, room: Address) -> Kin:
@@ -305,6 +306,7 @@ class Showing:
             self.session.do(Leave(fact.room))
         else:
             waiting = list(room.waiting.values())
+            room.place = fact.room
             interrupted = room.interrupted
             room.entered(fact)
             if interrupted:
@@ -327,11 +329,12 @@ class Showing:
         if alias is None or alias is room:
             return
         if room is None:
-            self.rooms[fact.room] = alias
+            room = self.rooms[fact.room] = alias
             alias.past = self.archive(self.user, fact.room)
-            return
-        self.rooms[fact.alias] = room
-        comeback.merge(room, alias)
+            alias.place = fact.room
+        else:
+            self.rooms[fact.alias] = room
+            comeback.merge(room, alias)
         self.roll.left(self.user, fact.alias)
         for client in room.clients.values():
             self.roll.came(self.user, fact.room, Stayed(client.jid, client.room, client.wanted))

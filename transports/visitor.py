@@ -142,7 +142,7 @@ class Visitor(Showing):
 
     def _came(self, address: Address, room: Room, client: Client) -> None:
         """A client is in a room that the user was in already."""
-        self.roll.came(self.user, address, Stayed(client.jid, client.room, client.wanted))
+        self.roll.came(self.user, room.place or address, Stayed(client.jid, client.room, client.wanted))
         if room.interrupted:
             comeback.explain(room, client)
 
@@ -244,14 +244,15 @@ class Visitor(Showing):
             self._close_if_empty(address, room)
 
     def _close_if_empty(self, address: Address, room: Room, reason: str = "") -> None:
-        if room.empty and not (room.inside and self.bridge.persistent(self.user, address)):
-            self.roll.left(self.user, address)
+        place = room.place or address
+        if room.empty and not (room.inside and self.bridge.persistent(self.user, place)):
+            self.roll.left(self.user, place)
             self.drop(room)
             self.session.do(Leave(address, reason))
 
     def _went(self, address: Address, room: Room, jid: str) -> None:
         if jid not in room.clients:
-            self.roll.gone(self.user, address, jid)
+            self.roll.gone(self.user, room.place or address, jid)
             if self.shows is not None and not any(jid in other.clients for other in self.rooms.values()):
                 self.shows.pop(jid, None)
 
@@ -281,7 +282,7 @@ class Visitor(Showing):
 
     def settle(self) -> None:
         """Leave the rooms where no client is and the user is not to stay any more; looked for now and then."""
-        for address, room in list(self.rooms.items()):
+        for room, address in {room: address for address, room in self.rooms.items()}.items():  # two addresses may be one room
             if room.empty:
                 self._close_if_empty(address, room)
 
@@ -294,7 +295,7 @@ class Visitor(Showing):
         """
         # two addresses may be one room
         for room, address in {room: address for address, room in self.rooms.items()}.items():
-            self._ended(address)
+            self._ended(room.place or address)
             if room.inside:
                 room.left(Left(address, (room.nick,), "lost", self.worded(reason)))
             else:

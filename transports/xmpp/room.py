@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from transports.events import NO_RANK, NOBODY, Became, Entered, Joined, Left, Person, Rank, Renamed, RoleSet
+from transports.events import NO_RANK, NOBODY, Address, Became, Entered, Joined, Left, Person, Rank, Renamed, RoleSet
 from transports.xmpp import comeback, write
 from transports.xmpp.address import to_resource
 from transports.xmpp.client import Client, Names, named, occupant_id, plain_nick, resource
@@ -38,7 +38,7 @@ _OUTCAST: Final = Rank("outcast", "none")
 class Room(RoomTalk):
     """`send` takes one finished stanza, `send_all` many. `people` is the bridge's, too: of whom more is known than the nick."""
 
-    __slots__ = ("interrupted", "key", "kin", "members", "waiting")
+    __slots__ = ("interrupted", "key", "kin", "members", "place", "waiting")
 
     def __init__(
         self, names: Names, send: Callable[[str], None], send_all: Callable[[list[str]], None], kin: Kin = NO_KIN
@@ -50,6 +50,8 @@ class Room(RoomTalk):
         self.interrupted = ""
         #: The password that the room was joined with.
         self.key = ""
+        #: Its address, of several the one that the bridge uses.
+        self.place: Address | None = None
         self.waiting: dict[str, Client] = {}
 
     # Joining and leaving ------------------------------------------------------------------------------------------
