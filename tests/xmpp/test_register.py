@@ -692,6 +692,17 @@ async def test_unregister_is_for_the_registered() -> None:
     assert (await Caller(scene, DESK).execute("jabber:iq:register")).status == "executing"
 
 
+async def test_who_has_only_set_something_can_have_it_forgotten() -> None:
+    """A bridge that needs no registration keeps what is set all the same."""
+    scene = Scene(required=False)
+    await scene.desk.options.put(ADA, Address("room", "#c"), {"persistent": True})
+    caller = await Caller(scene, DESK).execute("unregister")
+    await caller.yes()
+    assert (caller.status, caller.text) == ("completed", "You have unregistered.")
+    assert scene.desk.options.users() == [] and not scene.desk.keeps(ADA)
+    assert (await Caller(scene, DESK).execute("unregister")).refused == "forbidden"
+
+
 async def test_preferences_are_for_the_registered_where_there_is_something_to_register() -> None:
     scene = Scene()
     caller = await Caller(scene, DESK).execute("preferences")

@@ -121,7 +121,7 @@ async def test_a_field_is_kept_and_left_out_keeps_its_value(stage: Stage, var: s
     if var == "encoding_in":  # it is the operator's own
         assert stage.set() == {}
         return
-    assert stage.set() == {var: kept}
+    assert {name: value for name, value in stage.set().items() if name != "after_connect_by"} == {var: kept}
     await stage.ada.run("configure", {"nick": "other"} if var != "nick" else {"realname": "x"})
     assert stage.set()[var] == kept
 
@@ -199,9 +199,18 @@ async def test_lines_after_connecting_are_as_raw_as_raw_ones(irc: ScriptedIrc, r
     caller = stage.at(SERVER, role)
     await caller.run("configure", {"after_connect_commands": "MODE ada +B"})
     assert ("after_connect_commands" in caller.vars()) is asked is bool(stage.set())
+    assert bool(stage.bridge.set.settings(ADA, "irc.test").after_connect) is asked
     assert any(one.node == "raw" for one in stage.bridge.describe(ADA).commands) is (raw != "off")
     roles = {one.role for one in stage.bridge.describe(ADA).commands if one.node == "raw"}
     assert roles == {"users": {"user"}, "admins": {"admin"}, "off": set()}[raw]
+
+
+@pytest.mark.parametrize(("raw", "sent"), [("users", True), ("admins", False), ("off", False)])
+async def test_lines_that_may_no_longer_be_sent_are_not(irc: ScriptedIrc, raw: str, sent: bool) -> None:
+    """The operator has changed his mind since they were set."""
+    stage = Stage(irc.port, raw=raw)
+    await stage.options.put(ADA, SERVER, {"after_connect_commands": ("MODE ada +B",), "after_connect_by": "user"})
+    assert bool(stage.bridge.set.settings(ADA, "irc.test").after_connect) is sent
 
 
 # networks ---------------------------------------------------------------------------------------------------------------

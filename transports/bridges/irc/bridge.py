@@ -10,7 +10,6 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Collection
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Final, cast
@@ -22,7 +21,6 @@ from transports.bridges.irc import address as irc_address
 from transports.bridges.irc import mentions
 from transports.bridges.irc.bouncer import Bouncer
 from transports.bridges.irc.certificates import Certificates
-from transports.bridges.irc.chosen import settings_for
 from transports.bridges.irc.dial import Dialer
 from transports.bridges.irc.directory import Directory, Shelf
 from transports.bridges.irc.formatting import FORMATTING, FORMATTING_OUT, PLAIN, Manners
@@ -458,10 +456,8 @@ class IrcBridge(Directory, Inquiries, LiveBridge):
     # Links --------------------------------------------------------------------------------------------------------
 
     def link(self, session: IrcSession, server: str) -> Link:
-        user, place = session.user, irc_address.server(server, self.fixed)
-        settings = settings_for(self.settings.network(server), self.set.options.of(user, place))
-        if self.settings.raw == "off":  # what was set while it was on is not said any longer
-            settings = replace(settings, after_connect=())
+        user = session.user
+        settings = self.set.settings(user, server)
         if self._reactor is None:
             self._reactor = AioReactor(loop=asyncio.get_running_loop())
         gate = self._gate(settings)

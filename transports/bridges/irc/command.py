@@ -9,7 +9,6 @@ from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Final, cast
 
 from transports.bridges.irc import address as irc_address
-from transports.bridges.irc.chosen import settings_for
 from transports.describe import AdHoc, Call, Field, Form
 from transports.errors import LegacyError
 from transports.events import Address, Kind
@@ -102,7 +101,7 @@ class Commands:
         """What is set for a network, as far as a connection that is there can take it."""
         link = self.links(user).get(server)
         if link is not None:
-            settings = settings_for(self.bridge.settings.network(server), self.options.of(user, self.place(server)))
+            settings = self.set.settings(user, server)
             link.flow.burst, link.flow.rate = settings.throttle
             self.bridge.ignore(link, user)
 

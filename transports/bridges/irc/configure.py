@@ -18,6 +18,8 @@ from transports.bridges.irc.settings import (
     LENGTH_DEFAULT,
     MENTIONS,
     PERSISTENT,
+    RAW,
+    RAW_BY,
     RECORD,
     RECORD_PRIVATE,
     SECRETS,
@@ -32,9 +34,6 @@ from transports.words import Text, say
 REMOVE: Final = "--"
 #: What counts at once; everything else of a network counts when it is connected to the next time.
 AT_ONCE: Final = frozenset({LENGTH, RECORD, PERSISTENT, MENTIONS, RECORD_PRIVATE, "throttle_limit"})
-#: Raw lines of a network's form: as raw as those of the `raw` command.
-RAW: Final = "after_connect_commands"
-
 _MENTION_WORDS: Final[Mapping[str, Text]] = {
     "off": say("irc.mentions-off"),
     "mentions": say("irc.mentions-mine"),
@@ -170,8 +169,10 @@ class Configure(Commands):
         answers = await call.ask(Form(title, standing(fields, before)))
         kept = changes(fields, answers)
         self._fit(answers)
+        if kept.get(RAW) != before.get(RAW):
+            kept[RAW_BY] = call.role if kept[RAW] is not None else None
         await self.options.change(call.user, place, kept, SECRETS)
-        return {var for var, value in kept.items() if value != before.get(var)}
+        return {var for var, value in kept.items() if value != before.get(var) and var != RAW_BY}
 
     @staticmethod
     def _fit(answers: Answers) -> None:

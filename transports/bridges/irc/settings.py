@@ -6,6 +6,7 @@ is memory only (`ports.Options`): whatever asks may do so for every line. Knows 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from transports.bridges.irc import address as irc_address
@@ -31,6 +32,9 @@ ENCODING_IN: Final = "encoding_in"
 ENCODING_OUT: Final = "encoding_out"
 #: Servers: masks of whom nothing is shown.
 IGNORED: Final = "ignored"
+#: Servers: raw lines to send when connected, and the role of who set them.
+RAW: Final = "after_connect_commands"
+RAW_BY: Final = "after_connect_by"
 #: What is sealed of all that is set at a place.
 SECRETS: Final = chosen.SECRETS
 
@@ -56,6 +60,15 @@ class Set:
     def server_of(self, place: Address) -> Address:
         """The server that a room or person is on."""
         return irc_address.server(irc_address.split(place, self._fixed)[1], self._fixed)
+
+    def settings(self, user: str, server: str) -> NetworkSettings:
+        """How a user is on a network: what is set, on top of what the operator has. Raw lines only where they may be sent."""
+        answers = self.options.of(user, irc_address.server(server, self._fixed))
+        found = chosen.settings_for(self._irc.network(server), answers)
+        raw = self._irc.raw
+        if found.after_connect and (raw == "off" or (raw == "admins" and answers.get(RAW_BY) != "admin")):
+            return replace(found, after_connect=())
+        return found
 
     def network_of(self, place: Address) -> NetworkSettings:
         """The operator's settings for the network that a place is on."""
