@@ -240,7 +240,9 @@ class Rooms:
         if link is not None and channel is not None and channel.entered:
             fields = modes.fields(link.net.isupport, await self._modes(link, channel))
             words = say("irc.configure-help")
-        return Form(say("irc.configure-title", channel=name), [*fields, *self.own_fields(user, room)], words)
+        named = [field for field in fields if not field.var.startswith(modes.OTHER)]
+        others = [field for field in fields if field.var.startswith(modes.OTHER)]
+        return Form(say("irc.configure-title", channel=name), [*named, *self.own_fields(user, room), *others], words)
 
     def own_fields(self, user: str, room: Address) -> list[Field]:
         """What a user can set for a room, with what holds now."""
