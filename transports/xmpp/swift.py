@@ -49,17 +49,19 @@ _PLAIN: Final = re.compile(
 plain: Final = _PLAIN.match
 _entity: Final = re.compile("&(?:amp|apos|gt|lt|quot);")
 _ENTITIES: Final = {"&amp;": "&", "&apos;": "'", "&gt;": ">", "&lt;": "<", "&quot;": '"'}
-_GROUPS: Final = ("from", "to", "id", "groupchat", "lang", "body", "one", "one_", "two", "two_")
 
 
 def message(found: re.Match[str]) -> Message | None:
     """The message; None when it is the parser's after all. JidError when the address in `to` is none."""
-    sender, to, id, groupchat, language, body, *origins = found.group(*_GROUPS)
-    known = 4 - origins.count(None)
-    if groupchat is None or not to or known > 1 or "]]>" in body:
+    sender, to, id, groupchat, language, one, one_, body, two, two_ = found.groups()
+    if groupchat is None or not to or "]]>" in body:
+        return None
+    origins = (one, one_, two, two_)
+    unset = origins.count(None)
+    if unset < 3:
         return None
     if "&" in body:
         body = _entity.sub(lambda entity: _ENTITIES[entity[0]], body)
-    origin = next(filter(None, origins), "") if known else ""
+    origin = "" if unset == 4 else one or one_ or two or two_ or ""
     fields = ("groupchat", id or "", sender or "", parse(to), body, None, origin, False, None, None, language or "")
     return tuple.__new__(Message, fields)  # as in `read.message`

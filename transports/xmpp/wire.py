@@ -285,14 +285,17 @@ class Component(ComponentXMPP):  # type: ignore[misc]
         """A plain message; False when it is none."""
         try:
             value = swift.message(found)
-            if value is not None:
+            if value is None:
+                return False
+            if value.to.domain == self.domain and value.sender:  # `_take`, for thousands
+                self.handlers.message(value)
+            else:
                 self._take("message", value)
-            return value is not None
         except Exception as error:
             names = {"from": "from", "to": "to", "id": "id", "lang": read.LANG}
             given = {names[name]: value for name, value in found.groupdict().items() if name in names and value is not None}
             self._failed(Element(f"{read.NS}message", given, type="groupchat"), "message", error)
-            return True
+        return True
 
     def _parse(self, data: bytes) -> None:
         """What has ended below the root is a stanza.
