@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.bridges.irc.scene import ME, ROOM, Scene
 from transports.bridges.irc import folk
 from transports.bridges.irc.flow import Outgoing
-from transports.events import BY_ADDRESS, NO_RANK, Address, Became, Fact, Joined, Person, Rank
+from transports.events import BY_ADDRESS, NO_RANK, Address, Became, Echoed, Fact, Joined, Person, Rank, SetSubject
 from transports.xmpp.client import occupant_id
 
 OTHER = Address("room", "#d%irc.test")
@@ -206,7 +206,19 @@ def test_what_no_capability_keeps_fresh_is_not_taken(scene: Scene) -> None:
     assert person(scene, "eve") == Person("e@h", name="Eve")
 
 
+def test_a_server_that_has_no_time_is_not_quoted(scene: Scene) -> None:
+    scene.feed(f":irc.test 263 {ME} WHO :Server load is temporarily too heavy. Please wait a while and try again.")
+    assert scene.told() == []
+
+
 # CASEMAPPING ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_subject_of_ours_is_known_in_any_spelling(scene: Scene) -> None:
+    topic = SetSubject(ROOM, "new", "ada@example.org/desk", "1")
+    scene.do(topic)
+    scene.feed(":ADA!~u@host TOPIC #c :new")
+    assert scene.told()[0] == Echoed((topic,))
 
 
 def test_a_server_that_spells_us_otherwise_means_us(scene: Scene) -> None:

@@ -131,6 +131,7 @@ def test_line_length_has_sane_bounds() -> None:
         ("strict-rfc1459", "AZ[]\\~É", "az{}|~É"),
         ("rfc7613", "AZ[]\\~É", "az[]\\~é"),
         ("rfc7613", "STRASSE ß", "strasse ß"),
+        ("precis", "ÉVE", "éve"),
         ("rfc7613", "E\u0301", "é"),
         ("unheard-of", "AZ[]É", "az[]É"),
         ("RFC1459", "[", "{"),

@@ -43,6 +43,7 @@ _FOLDINGS: Final[Mapping[str, Callable[[str], str]]] = {
     "rfc1459": _folding(_UPPER + "[]\\~", _UPPER.lower() + "{}|^"),
     "rfc1459-strict": _folding(_UPPER + "[]\\", _UPPER.lower() + "{}|"),
     "strict-rfc1459": _folding(_UPPER + "[]\\", _UPPER.lower() + "{}|"),
+    "precis": _fold_unicode,  # Ergo
     "rfc7613": _fold_unicode,
     "rfc8265": _fold_unicode,
     "utf8": _fold_unicode,

@@ -33,6 +33,7 @@ from transports.bridges.irc.numerics import (
     error_for,
     said_by_server,
 )
+from transports.bridges.irc.orders import KEY_LIMIT
 from transports.bridges.irc.read import Line, split_source
 from transports.bridges.irc.session import Network
 from transports.errors import LegacyError
@@ -107,7 +108,7 @@ def _topic(net: Network, line: Line, now: float) -> None:
         return
     nick = nick_of(line.source)
     channel.subject = Subject(plain(line.params[1]), nick, net.epoch + now)
-    if nick == net.nick and channel.topics:
+    if net.is_me(nick) and channel.topics:
         done = channel.topics.pop(0)
         net.tell(Echoed((done,)))
     if channel.entered:
@@ -163,6 +164,8 @@ def _mode(net: Network, line: Line, now: float) -> None:
             shown.append(f"{'+' if added else '-'}{letter}{' ' if argument else ''}{argument}")
         if letter == "b" and added:
             channel.ban = (line.source, argument, now)
+        if letter == "k":  # for when we have to come back
+            channel.key = argument if added and "," not in argument and len(argument.encode()) <= KEY_LIMIT else ""
     if shown and channel.entered and channel.asked:
         net.tell(Notice(channel.address, say("irc.mode", nick=actor, modes=", ".join(shown))))
         if any(change.lstrip("+-")[0] not in net.isupport.chanmodes[0] for change in shown):
@@ -225,7 +228,7 @@ def other(net: Network, line: Line) -> None:
         if line.command in ("FAIL", "WARN", "NOTE", "WALLOPS"):
             net.tell(Notice(irc_address.server(net.server, net.fixed), plain(" ".join(line.params))))
         return
-    if _error_numeric(net, line):
+    if _error_numeric(net, line) or (line.command == "263" and line.params[1:2] == ["WHO"]):  # that was `folk`'s
         return
     net.tell(Notice(irc_address.server(net.server, net.fixed), plain(" ".join(line.params[1:]))))
 
