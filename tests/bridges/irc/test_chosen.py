@@ -188,7 +188,7 @@ def test_the_operators_password_never_goes_with_a_users_account(own: dict[str, s
 
 
 def test_no_secret_is_shown_by_accident() -> None:
-    answers: dict[str, Value] = {"pass": CANARY, "sasl_password": CANARY, "after_connect_commands": (f"PRIVMSG Q :AUTH {CANARY}",)}
+    answers: dict[str, Value] = {"pass": CANARY, "sasl_password": CANARY, "after_connect_commands": (f"AUTH {CANARY}",)}
     assert CANARY not in repr(settings_for(operator(), answers))
 
 

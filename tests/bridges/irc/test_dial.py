@@ -46,8 +46,10 @@ HERE = Address("server", "irc.test")
 class Stage:
     """Somebody who joins #c of irc.test, which the operator listed (with these keys) or nobody did (`listed=False`)."""
 
-    def __init__(self, user: str = ADA, *, listed: bool = True, answers: dict[str, Value] | None = None, **keys: Any) -> None:
-        irc: dict[str, Any] = {"domain": "irc.example.org", "connect_rate": 0}
+    def __init__(
+        self, user: str = ADA, *, listed: bool = True, answers: dict[str, Value] | None = None, raw: str = "users", **keys: Any
+    ) -> None:
+        irc: dict[str, Any] = {"domain": "irc.example.org", "connect_rate": 0, "raw": raw}
         irc |= {"networks": {"irc.test": keys}} if listed else {"private_addresses": True, **keys}
         options = Options()
         options._users[user] = {HERE: answers or {}}
@@ -547,6 +549,23 @@ async def test_a_proxy_leads_nobody_into_its_own_network(address: str) -> None:
 # What else is set for a network -------------------------------------------------------------------------------------------
 
 
+async def test_a_nick_that_is_taken_is_said_once_and_the_connection_waits_for_another() -> None:
+    async with ScriptedIrc() as irc, playing(address="127.0.0.1", tls="off", ports=[irc.port]) as stage:
+        link = stage.join()
+        guest = await irc.guest()
+        await guest.until("USER ")
+        guest.write(":s 433 * ada :In use")
+        await stage.refused()
+        guest.write("PING :still", ":s CAP * LS :multi-prefix", "PING :there")
+        await guest.until("PONG there")
+        assert not link.over
+        stage.session.do(Join(ROOM, "ada2", BY))
+        await guest.until("NICK ada2")
+        guest.nick = "ada2"
+        guest.greet()
+        await guest.until("JOIN #c")
+
+
 async def test_a_users_own_nick_names_and_first_words() -> None:
     answers: dict[str, Value] = {
         "nick": "countess", "username": "al", "realname": "A L", "after_connect_commands": ("MODE countess +x",),
@@ -572,8 +591,8 @@ async def test_first_words_which_mostly_hold_a_password_are_not_said_without_tls
 
 async def test_first_words_are_raw_lines_and_go_with_them() -> None:
     answers: dict[str, Value] = {"after_connect_commands": ("MODE ada +x",)}
-    async with ScriptedIrc() as irc, playing(address="127.0.0.1", tls="off", ports=[irc.port], answers=answers) as stage:
-        stage.bridge.settings = stage.bridge.settings.model_copy(update={"raw": "off"})
+    keys: dict[str, Any] = {"address": "127.0.0.1", "tls": "off", "raw": "off"}
+    async with ScriptedIrc() as irc, playing(ports=[irc.port], answers=answers, **keys) as stage:
         stage.join()
         assert "MODE ada +x" not in (await stage.welcome(irc)).lines
 

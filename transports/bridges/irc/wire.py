@@ -240,10 +240,11 @@ class Link:
         """One line before 001."""
         registration = self.registration
         if registration is not None:
-            self._registered(registration, registration.feed(parse(line)))
+            known = registration.nick_refused
+            self._registered(registration, registration.feed(parse(line)), known)
 
-    def _registered(self, registration: Registration, lines: list[str]) -> None:
-        """One step of it is done; its lines are to be sent."""
+    def _registered(self, registration: Registration, lines: list[str], known: LegacyError | None = None) -> None:
+        """One step of it is done; its lines are to be sent. known: why the nick was not taken, if that was told before."""
         self._write_all(lines)
         if registration.puzzle is not None and self.solving is None:
             self.solving = self.loop.create_task(self._solve(registration, registration.puzzle))
@@ -251,7 +252,7 @@ class Link:
             self._come_back(registration.upgrade)
         elif registration.failed is not None:
             self._fail(registration.failed)
-        elif registration.nick_refused is not None:
+        elif registration.nick_refused is not None and registration.nick_refused is not known:
             self._nick_refused(registration, registration.nick_refused)
         elif registration.done:
             self.registration = None
@@ -298,7 +299,7 @@ class Link:
         self.solving = None
         try:
             if self.registration is registration:
-                self._registered(registration, registration.solved(solution))
+                self._registered(registration, registration.solved(solution), registration.nick_refused)
         except Exception:
             log.exception("logging in to %s failed", self.settings.name)
             self._fail(LegacyError("internal-server-error", say("irc.failed")))
