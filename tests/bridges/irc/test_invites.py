@@ -126,3 +126,14 @@ def test_a_channel_with_another_name_is_left_and_invites() -> None:
     left, invited = scene.told()
     assert left == Left(ROOM, (ME,), "left", "called #tea now")
     assert isinstance(invited, Invited) and invited.room == Address("room", "#tea%irc.test")
+
+
+@pytest.mark.parametrize(
+    ("mode", "key"),
+    [("+k sesame", "sesame"), ("+mk sesame", "sesame"), ("-k sesame", ""), ("+k a,b", ""), (f"+k {'x' * 300}", "")],
+)
+def test_a_key_that_is_set_is_the_one_to_come_back_with(mode: str, key: str) -> None:
+    scene = entered()
+    scene.net.channels["#c"].key = "old"
+    scene.feed(f":eve!e@h MODE #c {mode}")
+    assert scene.net.channels["#c"].key == key

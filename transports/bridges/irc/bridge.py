@@ -522,6 +522,7 @@ class IrcBridge(Directory, Inquiries, LiveBridge):
                 except Exception:
                     log.exception("a link to %s failed at its timer", link.settings.name)
             self.watching.tick()
+            self.shelf.sweep(time.monotonic())
             for bouncer in list(self.bouncers):
                 try:
                     bouncer.tick(now)

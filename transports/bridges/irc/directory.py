@@ -146,7 +146,6 @@ class Directory(Rooms):
         link = self.link_to(user, name)
         if link is None:
             raise LegacyError("recipient-unavailable", say("irc.unconnected", server=name), type="cancel")
-        self.shelf.sweep(time.monotonic())
         rows = await self._rows(user, link, search.least)
         if search.text or search.least:
             fitting: list[listing.Row] = []

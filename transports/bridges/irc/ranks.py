@@ -24,6 +24,8 @@ ROLES: Final[Mapping[str, str]] = {"moderator": "ho", "participant": "v", "visit
 MODE_BYTES: Final = 250
 #: Bytes of a kick's reason, where the server has not said (KICKLEN).
 REASON_BYTES: Final = 200
+#: Seconds for an answer: the line may have to wait for the flood control first.
+WITHIN: Final = 60.0
 
 #: What a server says instead of a MODE or KICK. Where servers differ: InspIRCd 3 has 696 to 698 and 972.
 RANK_ERRORS: Final[Mapping[str, Refusal]] = {
@@ -121,7 +123,7 @@ def mode_line(channel: str, modes: Sequence[Mode]) -> str:
 def mode_question(channel: str, line: str, modes: Sequence[Mode], fence: str) -> Question:
     """The MODE lines that come of it are its rows; the fence ends it, as servers say nothing of what is so already."""
     names = dict.fromkeys([channel, *(mode.argument for mode in modes if mode.argument), *(mode.letter for mode in modes)])
-    return Question(line, tuple(names), frozenset(("MODE",)), errors=RANK_ERRORS, shared=True, fence=fence)
+    return Question(line, tuple(names), frozenset(("MODE",)), errors=RANK_ERRORS, shared=True, within=WITHIN, fence=fence)
 
 
 def kick_question(channel: str, nick: str, reason: str, longest: int, fold: Callable[[str], str], fence: str) -> Question:
@@ -138,6 +140,7 @@ def kick_question(channel: str, nick: str, reason: str, longest: int, fold: Call
         errors=RANK_ERRORS,
         fits=lambda kick: len(kick.params) > 1 and fold(kick.params[1]) == wanted,
         shared=True,
+        within=WITHIN,
         fence=fence,
     )
 

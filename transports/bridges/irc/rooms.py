@@ -212,7 +212,12 @@ class Rooms:
         """(mask, who set it, when) of a list mode: b, e, I or q. LegacyError."""
         row, end = LISTS[letter]
         question = Question(
-            write.mode(channel.name, letter), (channel.name,), frozenset((row,)), frozenset((end,)), RANK_ERRORS
+            write.mode(channel.name, letter),
+            (channel.name,),
+            frozenset((row,)),
+            frozenset((end,)),
+            RANK_ERRORS,
+            within=ranks.WITHIN,
         )
         lines = await link.ask(question)
         found = []
@@ -281,7 +286,8 @@ class Rooms:
 
     async def _modes(self, link: Link, channel: Channel) -> dict[str, str]:
         """The modes that are on, and their arguments."""
-        question = Question(write.mode(channel.name), (channel.name,), ends=frozenset(("324",)), errors=RANK_ERRORS)
+        line, end = write.mode(channel.name), frozenset(("324",))
+        question = Question(line, (channel.name,), ends=end, errors=RANK_ERRORS, within=ranks.WITHIN)
         return modes.current(link.net.isupport, (await link.ask(question))[-1].params[2:])
 
 
