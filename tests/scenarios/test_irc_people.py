@@ -38,6 +38,13 @@ async def submit(who: Client, node: str, to: str, **answers: str) -> Stanza:
     return await execute(who, node, to, asked.get("sessionid", ""), f"<x xmlns='jabber:x:data' type='submit'>{fields}</x>")
 
 
+async def command_done(who: Client, node: str, to: str) -> Stanza:
+    """A command that asks nothing."""
+    done = command(await execute(who, node, to))
+    assert done.get("status") == "completed", "".join(done.itertext())
+    return done
+
+
 async def test_a_network_without_a_channel_by_chat(server: XmppServer, inspircd: Inspircd, gateway: Start) -> None:
     await gateway(server, inspircd)
     async with client(server, "carol") as carol, Person(inspircd.host, inspircd.port, "tom") as tom:
@@ -198,6 +205,20 @@ async def test_a_room_is_set_up_by_its_command_as_by_its_form(server: XmppServer
         fields = {field.get("var"): field.findtext("{*}value") for field in owner.iter("{jabber:x:data}field")}
         assert fields["record_history"] == "false" and fields["muc#roomconfig_moderatedroom"] == "1"
         assert find(owner, "iq") is not None
+
+
+async def test_what_a_person_says_waits_for_who_is_not_there(server: XmppServer, inspircd: Inspircd, gateway: Start) -> None:
+    await gateway(server, inspircd)
+    async with Person(inspircd.host, inspircd.port, "tom") as tom:
+        async with client(server, "carol") as carol:
+            await carol.join(room("#lobby"), "carol")
+            await command_done(carol, "stay", room("#lobby"))
+        await tom.say("carol", "call me when you are back")
+        await tom.barrier()
+        async with client(server, "carol", "later") as carol:
+            told = await carol.until(lambda s: "call me" in (text(s) or ""))
+            assert (told.get("from"), told.get("type")) == (room("tom"), "chat")
+            assert told.find("{urn:xmpp:delay}delay") is not None  # the server kept it
 
 
 async def test_one_is_in_a_channel_without_ever_having_joined_it(server: XmppServer, inspircd: Inspircd, gateway: Start) -> None:
