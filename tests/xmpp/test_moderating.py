@@ -12,7 +12,19 @@ from tests.xmpp.caller import until
 from transports.archive.place import Archive
 from transports.describe import Answers, Field, Form, Wrong
 from transports.errors import LegacyError
-from transports.events import NO_RANK, Address, Configured, Entered, Failed, Invite, Left, Rank, RequestVoice, Subject
+from transports.events import (
+    NO_RANK,
+    Address,
+    Configured,
+    Entered,
+    Failed,
+    Invite,
+    Left,
+    Rank,
+    RequestVoice,
+    Say,
+    Subject,
+)
 from transports.ports import Change, Ranked
 from transports.xmpp.administer import ADMIN, OWNER, ROOMCONFIG
 from transports.xmpp.disco import MUC
@@ -256,6 +268,13 @@ def test_invitations_that_go_nowhere(scene: Scene, inner: str, to: str, who: str
     assert scene.took() == []
 
 
+def test_an_invitation_elsewhere_is_as_good_as_its_words(scene: Scene) -> None:
+    direct = "<x xmlns='jabber:x:conference' jid='room@elsewhere.example'/><body>come to room@elsewhere.example</body>"
+    scene.stanza(f"<message from='{DESK}' to='bob@{DOMAIN}' type='chat' id='m1'>{direct}</message>")
+    (said,) = scene.took()
+    assert isinstance(said, Say) and said.text == "come to room@elsewhere.example"
+
+
 def test_nobody_sends_invitations_by_the_hundred(scene: Scene) -> None:
     now = [0.0]
     scene.desk.moderating.clock = lambda: now[0]
@@ -284,7 +303,7 @@ def test_a_refusal_of_an_invitation_goes_no_further(scene: Scene) -> None:
 def test_private_words_with_the_rooms_mark_are_words(scene: Scene) -> None:
     scene.stanza(f"<message from='{DESK}' to='{JID}/bob' type='chat'><body>hi</body><x xmlns='{MUC_USER}'/></message>")
     (said,) = scene.took()
-    assert type(said).__name__ == "Say"
+    assert isinstance(said, Say)
 
 
 # Voice ----------------------------------------------------------------------------------------------------------------

@@ -122,10 +122,15 @@ class Moderating:
     # Invitations and voice --------------------------------------------------------------------------------------------
 
     def message(self, message: Message) -> bool:
-        """Whether a message asks for something of a room, which then is done or refused."""
+        """Whether a message asks for something of a room, which then is done or refused. An invitation elsewhere is as good
+        as its words."""
+        if self.desk.bridge.durable:
+            return False
         try:
             asked = inviting.asks(message)
             if asked is None:
+                return False
+            if isinstance(asked, list) and message.body and asked[0].room.domain != self.desk.domain:
                 return False
             if isinstance(asked, inviting.VoiceRequest):
                 self._voice(message)

@@ -13,7 +13,7 @@ from tests.bridges.irc.staged import USER, Set
 from transports.bridges.irc import listing
 from transports.bridges.irc.directory import CHANNELS, Shelf, _Kept
 from transports.errors import LegacyError
-from transports.events import Address
+from transports.events import Address, Notice
 from transports.ports import About, Search
 
 SERVER = Address("server", "irc.test")
@@ -142,6 +142,7 @@ async def test_a_server_is_asked_once_and_all_pages_come_of_that(running: Set) -
     second = await running.bridge.rooms(USER, SERVER, Search(most=1, after="#large%irc.test"))
     assert (second.rooms[0][0].name, second.first) == ("#small%irc.test", 1)
     assert [line for line in running.server.lines if line.startswith("LIST")] == ["LIST"]
+    assert running.out.of(Notice) == []  # nobody has to read along
 
 
 async def test_a_server_that_can_is_asked_for_the_large_ones_alone(running: Set) -> None:
