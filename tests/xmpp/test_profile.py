@@ -60,6 +60,19 @@ class People(Knowing):
     cards: frozenset[Kind] = frozenset(("person",))
 
 
+class Shy(People):
+    """Of people it is asked only when somebody wants to know of one; `seen`: what it knows without."""
+
+    shy = frozenset(("person",))
+
+    def __init__(self, seen: dict[str, Card], **cards: Card) -> None:
+        super().__init__(**cards)
+        self.seen = seen
+
+    def glance(self, user: str, address: Address) -> Card | None:
+        return self.seen.get(address.name)
+
+
 class Scene(House):
     def __init__(self, bridge: FarBridge | None = None) -> None:
         super().__init__(bridge=bridge)
@@ -466,3 +479,34 @@ async def test_a_stopping_gateway_leaves_nobody_waiting() -> None:
     async with asyncio.timeout(5):
         await scene.desk.stop()
     assert not len(scene.desk.tasks)
+
+
+# A far side that is asked only when it has to be -------------------------------------------------------------------------
+
+
+async def test_of_occupants_of_a_shy_bridge_only_what_is_known_already_is_told() -> None:
+    bridge = Shy({"bob": Card("Bob of old")}, bob=Card("Bob"), eve=Card("Eve"))
+    scene = Scene(bridge)
+    assert fn(await scene.answer(TEMP, f"{ROOMS}/bob")) == "Bob of old"
+    assert fn(await scene.answer(TEMP, f"{ROOMS}/eve")) == "eve"
+    assert bridge.asked == []
+
+
+async def test_of_one_person_it_is_asked_and_keeps_the_answer_itself() -> None:
+    bridge = Shy({"bob": Card("Bob of old")}, bob=Card("Bob"))
+    scene = Scene(bridge)
+    assert fn(await scene.answer(TEMP)) == fn(await scene.answer(TEMP)) == "Bob"
+    four = await scene.answer(FOUR)
+    assert "Bob" in "".join(four.itertext())
+    assert bridge.asked == ["bob"] * 3
+
+
+async def test_presence_and_pictures_of_people_ask_it_nothing() -> None:
+    bridge = Shy({}, bob=Card("Bob"))
+    scene = Scene(bridge)
+    scene.hears(BOB)
+    assert scene.profile.update(USER, BOB) == vcard.NO_PHOTO
+    for node in (vcard.METADATA, vcard.DATA, vcard.NICK):
+        await scene.answer(items(node))
+    await scene.quiet()
+    assert bridge.asked == []
