@@ -281,6 +281,15 @@ async def test_a_ban_ends_the_attempts_and_is_told(stage: Bounced, irc: Scripted
     await guest.until("JOIN #c")
 
 
+async def test_connecting_is_as_good_as_connecting_again(stage: Bounced, irc: ScriptedIrc) -> None:
+    _, guest = await entered(stage, irc)
+    guest.write("ERROR :Closing link: (ada@127.0.0.1) [K-Lined: spam]")
+    await stage.lost(guest)
+    stage.session.attach("irc.test")
+    guest = await again(stage, irc)
+    await guest.until("JOIN #c")
+
+
 async def test_a_login_that_fails_at_the_return_ends_the_attempts(stage: Bounced, irc: ScriptedIrc) -> None:
     _, guest = await entered(stage, irc)
     await stage.lost(guest)

@@ -158,8 +158,8 @@ class IrcSession:
 
     def attach(self, server: str) -> None:
         """Connect without a channel, and stay. LegacyError when the user may have no more networks."""
-        if self.bouncer is not None and (error := self.bouncer.wake(server)) is not None:
-            raise error
+        if self.bouncer is not None and server in self.bouncer.returns and server not in self.links:
+            self.bouncer.again(server)
         if server not in self.links and (error := self.bridge.full(self, server)) is not None:
             raise error
         link = self.links.get(server) or self.connect(server)
