@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
@@ -11,17 +12,12 @@ from lab.fault import Fault
 from lab.gateway import Gateway
 from lab.irc import Person
 from lab.ircd import Inspircd
-from lab.process import python
 from lab.prosody import Prosody
+from lab.soak.faults import COMMAND, BadLine
 from lab.xmpp import Client, Stanza, condition, text
 from tests.scenarios.irc import client, nick, of, presence_of, room
 
 Start = Callable[..., Awaitable[Gateway]]
-#: The same gateway, which does not wait as long as people do.
-HASTY = (
-    "import transports.bridges.irc.wire as wire; from transports.cli import main; "
-    "wire.QUIET, wire.DEAD = 0.5, 2.0; main()"
-)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -35,8 +31,7 @@ async def behind(prosody: Prosody, inspircd: Inspircd, line: Fault, gateway: Sta
     """A gateway that reaches irc.test by the line alone; calm.test is the same server without it."""
     ports = {"irc.test": line.port, "calm.test": inspircd.port}
     networks = {name: {"address": line.host, "ports": [port], "tls": "off"} for name, port in ports.items()}
-    options = {"command": [python(), "-c", HASTY, "run", "--config"]}
-    return await gateway(prosody, changes={"irc": {"networks": networks}}, options=options)
+    return await gateway(prosody, changes={"irc": {"networks": networks}}, options={"command": COMMAND})
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -132,3 +127,10 @@ async def test_others_feel_nothing_of_it(line: Fault, carol: Client, tom: Person
             await tom.say("#calm", f"still here {number}")
             assert nick(await bob.body(f"still here {number}")) == "tom"
             line.heal()
+
+
+async def test_any_fault_amid_talk_is_got_over() -> None:
+    """The short form of `scripts/soak faults`."""
+    async with BadLine() as there:
+        for seed in (11, 12, 15):
+            await there.round(random.Random(seed))
