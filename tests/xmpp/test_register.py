@@ -575,7 +575,9 @@ async def test_where_nothing_is_asked_registering_is_about_preferences() -> None
     assert shown["language"] == ["auto", "auto", "de", "en"] and shown["roster"] == ["1"] and shown["notify"] == ["0"]
     assert (await scene.set(form(notify="1", roster="0", language="de"))).get("type") == "result"
     account = scene.desk.accounts.get(ADA)
-    assert account is not None and account.preferences == {"language": "de", "roster": False, "notify": True}
+    assert account is not None and account.preferences == {
+        "language": "de", "roster": False, "reactions": False, "notify": True
+    }  # fmt: skip
     assert dict(shape(await scene.get())) | {"instructions": ""} == {"registered": None, "instructions": ""}
     assert not scene.desk.roster.lists(ADA)
 
@@ -712,7 +714,7 @@ async def test_preferences_are_for_the_registered_where_there_is_something_to_re
     await caller.submit(language="de", roster="0")
     assert caller.status == "completed" and scene.answers() == KEPT
     await caller.execute("preferences")
-    assert caller.fields == {"language": ["de"], "roster": ["0"]}
+    assert caller.fields == {"language": ["de"], "roster": ["0"], "reactions": ["0"]}
     assert "Einstellungen" in caller.text
 
 
@@ -720,7 +722,7 @@ async def test_preferences_are_for_the_registered_where_there_is_something_to_re
 async def test_where_nothing_is_asked_both_commands_are_the_same(node: str) -> None:
     scene = Free(NOTIFY, KEY)
     caller = await Caller(scene, DESK, "de").execute(node)
-    assert set(caller.fields) == {"language", "roster", "notify", "key"}
+    assert set(caller.fields) == {"language", "roster", "reactions", "notify", "key"}
     await caller.submit(language="auto", roster="1", notify="1", key="canary")
     assert caller.status == "completed" and scene.desk.role(ADA) == "registered"
     await scene.settle()

@@ -141,7 +141,7 @@ class Register:
         account = self.desk.accounts.get(user)
         fresh = description.registration.instructions or say("register.free", name=self.name)
         instructions = fresh if account is None else say("preferences.again")
-        own = _own(self.desk.bridge.durable)
+        own = _own()
         form = Form(say("preferences.title", name=self.name), [*own, *description.preferences], instructions)
         return Sheet(form, account.preferences if account is not None else None, True)
 
@@ -334,8 +334,8 @@ class Register:
         return Done(say("register.ended"))
 
 
-def _own(durable: bool) -> tuple[Field, ...]:
-    """The house's own preferences, with the languages that there are; `durable`: of a bridge that writes to people one by one."""
+def _own() -> tuple[Field, ...]:
+    """The house's own preferences, with the languages that there are."""
     # a plain text: a language is called in itself, whoever reads it
     languages = {"en": str(say("preferences.language-name")), **{tag: _name(tag) for tag in CATALOGS}}
     options = {AUTO: say("preferences.auto"), **dict(sorted(languages.items()))}
@@ -343,7 +343,7 @@ def _own(durable: bool) -> tuple[Field, ...]:
     return (
         Field(LANGUAGE, say("preferences.language"), "choice", say("preferences.language-help"), default=AUTO, options=options),
         Field(ROSTER, say("preferences.roster"), "switch", say("preferences.roster-help"), default=True),
-        *((remarks,) if durable else ()),
+        remarks,
     )
 
 

@@ -38,7 +38,7 @@ def _room(wing: Wing, iq: Iq, address: Address) -> Room | None:
 def _place(wing: Wing, iq: Iq, address: Address) -> disco.Place:
     if iq.to.resource and address.kind in ("person", "group"):
         return wing.client(address)
-    place = wing.place(address)
+    place = wing.place(address, iq.sender.partition("/")[0])
     if wing.archive(iq.sender.partition("/")[0], address) is not None and not iq.to.resource:
         place = place._replace(features=tuple(sorted({*place.features, *mam.FEATURES})))
     if address.kind != "room":

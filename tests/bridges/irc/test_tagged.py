@@ -15,6 +15,7 @@ from transports.bridges.irc.feelings import FELT
 from transports.bridges.irc.negotiation import Negotiation
 from transports.bridges.irc.read import Line
 from transports.bridges.irc.session import CONFIRM_WITHIN
+from transports.bridges.irc.speaking import hush
 from transports.bridges.irc.tagged import LONGEST_KEY, marks
 from transports.errors import LegacyError
 from transports.events import (
@@ -358,6 +359,28 @@ def test_the_user_says_something_elsewhere() -> None:
     assert scene.only(Sent) == Sent(BOB, "psst", key="2")
 
 
+def test_what_is_said_to_services_is_for_nobodys_eyes() -> None:
+    scene = room(*FENCED)
+    hush(scene.net, ["PRIVMSG Q@CServe.quakenet.org :AUTH ada secret", "NOTICE bob :beep", "MODE #c"])
+    scene.feed(
+        ":ada!a@h PRIVMSG NickServ :IDENTIFY secret",
+        ":ada!a@h PRIVMSG Q@cserve.quakenet.org :AUTH ada secret",
+        ":ada!a@h NOTICE bob :beep",
+    )
+    assert scene.told() == []
+    scene.feed(":ada!a@h NOTICE bob :beep")
+    assert isinstance(scene.only(Sent), Sent)
+
+
+def test_who_cannot_be_told_of_typing_is_no_news() -> None:
+    scene = room("message-tags")
+    scene.net.do(Type(BOB, "", "composing", BY), scene.now)
+    scene.feed(":irc.test 401 ada bob :No such nick")
+    assert scene.told() == []
+    scene.feed(":irc.test 401 ada bob :No such nick")
+    assert len(scene.told()) == 1
+
+
 def test_a_question_is_answered_by_its_label() -> None:
     scene = room(*LABELS)
     answers: list[object] = []
@@ -475,8 +498,8 @@ def test_a_long_line_goes_on_without_losing_a_space() -> None:
     text = " ".join(f"word{number}" for number in range(200))
     scene.do(say(text))
     (batch,) = scene.sent()
-    scene.feed(":bob!b@h BATCH +m1 draft/multiline #c", *(f"{line.replace(' ', ' :bob!b@h ', 1)}" for line in batch.split("\r\n")[1:-1]))
-    scene.feed("BATCH -m1")
+    lines = [line.replace(" ", " :bob!b@h ", 1) for line in batch.split("\r\n")[1:-1]]
+    scene.feed(":bob!b@h BATCH +m1 draft/multiline #c", *lines, "BATCH -m1")
     assert scene.only(Said).text == text
     assert all(len(line.partition(" ")[2].encode()) + len(scene.net.prefix) + 4 <= 512 for line in batch.split("\r\n"))
 

@@ -86,6 +86,10 @@ class Activities:
         """The user has spoken there: that is the end of it."""
         self._ours.pop(target, None)
 
+    def refused(self, target: str) -> bool:
+        """The server says that `target` cannot be told: whether it was told of typing, which it will not be again for now."""
+        return self._ours.pop(target, None) is not None
+
     def due(self, now: float) -> Iterator[tuple[str, str]]:
         """What is to be said now: target and value."""
         for target, ours in list(self._ours.items()):

@@ -16,6 +16,8 @@ from transports.events import React, Retract, Say
 Spoken: TypeAlias = Say | React | Retract
 #: Echoes that are waited for; of more than these the ids are not learnt.
 MOST: Final = 2_000
+#: Lines of ours that were no message, of which the echoes are known.
+HUSHED: Final = 30
 #: An echo as long as this that begins as what we sent is that, cut by the server.
 CUT: Final = 200
 
@@ -45,13 +47,14 @@ class Sent:
 class Echoes:
     """Of one connection."""
 
-    __slots__ = ("_expected", "_labels", "_number", "_sent")
+    __slots__ = ("_expected", "_hushed", "_labels", "_number", "_sent")
 
     def __init__(self) -> None:
         self._number = 0
         self._labels: dict[str, Sent] = {}
         self._sent: dict[int, Sent] = {}  # by the command's identity: two may be equal
         self._expected: list[tuple[str, str, Sent]] = []  # target as folded, text
+        self._hushed: list[tuple[str, str]] = []
 
     def __len__(self) -> int:
         return len(self._sent)
@@ -81,6 +84,10 @@ class Echoes:
         if len(self._expected) + len(texts) <= MOST:
             sent = self._sent[id(command)] = Sent(command, len(texts))
             self._expected += [(target, text, sent) for text in texts]
+
+    def hush(self, target: str, text: str) -> None:
+        """We said that in the user's name, and it was no message of the user's: its echo is for nobody."""
+        self._hushed = [*self._hushed[-HUSHED:], (target, text)]
 
     def written(self, command: Spoken, now: float) -> bool:
         """The last line of it is on the socket; whether it has a label."""
@@ -115,6 +122,10 @@ class Echoes:
                 sent.left -= 1
                 if key:
                     sent.named(key)
+                return True
+        for place, words in self._hushed:
+            if place == target and _same(words, text):
+                self._hushed.remove((place, words))
                 return True
         return False
 

@@ -179,8 +179,13 @@ def _elsewhere(net: Network, target: str, words: str, fact: Said | Sent) -> None
     late = fact.when is not None
     if not late and net.echoes is not None and net.echoes.heard(net.isupport.fold(target), words, fact.key):
         return
-    if isinstance(fact, Said) or not net.is_me(target):
+    if isinstance(fact, Said) or not (net.is_me(target) or _is_service(target)):
         net.tell(fact)
+
+
+def _is_service(target: str) -> bool:
+    """NickServ and its like: what is said to them in the user's name may be a password, by whatever way it went there."""
+    return target.partition("@")[0].lower().endswith("serv")
 
 
 def _person(net: Network, nick: str) -> Address:

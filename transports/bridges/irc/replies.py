@@ -230,6 +230,8 @@ def other(net: Network, line: Line) -> None:
         return
     if _error_numeric(net, line) or (line.command == "263" and line.params[1:2] == ["WHO"]):  # that was `folk`'s
         return
+    if line.command in SEND_ERRORS and net.activities is not None and net.activities.refused(line.params[1]):
+        return  # who cannot be told anything need not know who types
     net.tell(Notice(irc_address.server(net.server, net.fixed), plain(" ".join(line.params[1:]))))
 
 

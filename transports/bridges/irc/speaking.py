@@ -17,6 +17,7 @@ from transports.bridges.irc.abilities import multiline
 from transports.bridges.irc.activity import Activities
 from transports.bridges.irc.echoes import Echoes, Spoken
 from transports.bridges.irc.feelings import feel, felt
+from transports.bridges.irc.read import parse
 from transports.errors import LegacyError
 from transports.events import Echoed, Failed, More, React, Read, Reply, Retract, Say, Type
 from transports.words import say
@@ -71,6 +72,16 @@ def send(net: Network, command: Spoken, target: str, lines: list[str], texts: li
         if net.echoes is not None:
             net.echoes.forget(command)
         net.tell(Failed(command, LegacyError("resource-constraint", say("irc.full"), retry_after=60)))
+
+
+def hush(net: Network, lines: list[str]) -> None:
+    """Lines in the user's name that are no messages of the user's (to services, raw ones): nobody is shown their echo."""
+    for line in lines:
+        if line[:8].upper() == "PRIVMSG " or line[:7].upper() == "NOTICE ":
+            params = parse(line).params
+            if len(params) == 2:
+                net.echoes = net.echoes if net.echoes is not None else Echoes()
+                net.echoes.hush(net.isupport.fold(params[0]), params[1])
 
 
 def _multiline(net: Network, target: str, text: str, tags: dict[str, str]) -> str:

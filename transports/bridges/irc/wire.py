@@ -17,7 +17,7 @@ from typing import Final, Protocol
 from irc.client_aio import AioReactor
 
 from transports.bridges.irc import address as irc_address
-from transports.bridges.irc import charsets, inbound, write
+from transports.bridges.irc import charsets, inbound, speaking, write
 from transports.bridges.irc.asks import Question
 from transports.bridges.irc.caps import Registration, closing_error
 from transports.bridges.irc.dial import Connection, Way, pin_error
@@ -351,6 +351,8 @@ class Link:
     # Writing ------------------------------------------------------------------------------------------------------
 
     def write(self, line: str) -> None:
+        if self.net.abilities.echo:
+            speaking.hush(self.net, [line])
         self.out.append(line)
         if not self.waking:
             self.wake()
@@ -361,6 +363,8 @@ class Link:
 
     def queue(self, key: str, lines: list[str], of: Spoken | SetSubject | None = None) -> bool:
         flow = self.flow
+        if of is None and self.net.abilities.echo:
+            speaking.hush(self.net, lines)
         if flow.rate == 0 and not self.choked and not flow.size and self.net.ready:
             self.out += lines
             if of is not None:
