@@ -324,7 +324,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     "irc.mode-registered": "Only those who are logged in can join",
     "irc.mode-s": "Shown in lists of channels",
     "irc.mode-t": "Everybody can change the subject",
-    "irc.mode-unfit": "A mode's value is one word, without commas, and not very long.",
+    "irc.mode-unfit": "A mode's value is one word, not very long; a password has no commas.",
     "irc.mode-untaken": "The server has not done this: {modes}",
     "irc.moved-in": "The IRC server has put you into this channel.",
     "irc.network-full": "As many users of this gateway as may are on {server}; try again later.",

@@ -9,6 +9,7 @@ from transports.bridges.irc.isupport import ISupport
 from transports.bridges.irc.modes import KEY, LIMIT, MEMBERS, MODERATED, PROTECTED, PUBLIC, SUBJECT
 from transports.bridges.irc.ranks import Mode
 from transports.describe import Value, Wrong
+from transports.xmpp import forms
 
 CHANMODES = "CHANMODES=beI,k,Hlf,imnpstzR"
 ON = {"n": "", "t": "", "k": "sesame", "l": "12"}
@@ -81,10 +82,19 @@ def test_a_password_is_needed_where_there_is_to_be_one(isupport: ISupport) -> No
     assert modes.changes(isupport, {}, {PROTECTED: False, KEY: ""}) == []
 
 
-@pytest.mark.parametrize("typed", ["two words", "a,b", ":x", "x" * 201, "\u202e"])
+@pytest.mark.parametrize("typed", ["two words", ":x", "x" * 201, "\u202e"])
 def test_an_argument_is_one_short_word(typed: str) -> None:
     with pytest.raises(ValueError, match="one word"):
         modes.argument(typed)
+
+
+def test_what_a_server_says_of_a_mode_can_be_left_as_it_is(isupport: ISupport) -> None:
+    """UnrealIRCd's flood control has commas and brackets; no key has a comma."""
+    on = {"f": "[5j#i1,10m#m5]:10"}
+    fields = {field.var: field for field in modes.fields(isupport, on)}
+    assert forms.checked([fields["irc#mode_f"]], {"irc#mode_f": [on["f"]]}) == {"irc#mode_f": on["f"]}
+    with pytest.raises(Wrong):
+        forms.checked([fields[KEY]], {KEY: ["a,b"]})
 
 
 def test_what_the_server_did_not_do(isupport: ISupport) -> None:

@@ -57,7 +57,7 @@ def fields(isupport: ISupport, on: Mapping[str, str]) -> list[Field]:
     found = [_flag(letter, on) for letter in sorted(set(flags), key=_order)]
     if "k" in always:
         found.append(Field(PROTECTED, say("irc.mode-k"), "switch", default="k" in on))
-        found.append(Field(KEY, say("irc.mode-key"), "secret", default=on.get("k", ""), check=argument))
+        found.append(Field(KEY, say("irc.mode-key"), "secret", default=on.get("k", ""), check=_fit_key))
     if "l" in when_set:
         found.append(Field(LIMIT, say("irc.mode-l"), "number", say("irc.mode-l-help"), default=on.get("l", ""), check=_count))
     for letter in sorted({*always, *when_set} - {"k", "l"}, key=_order):
@@ -89,9 +89,16 @@ def _count(typed: str) -> str:
 
 def argument(typed: str) -> str:
     """A mode's argument: one word. ValueError with words."""
-    if " " in typed or typed[:1] == ":" or "," in typed or not typed.isprintable() or len(typed.encode()) > _LONGEST:
+    if " " in typed or typed[:1] == ":" or not typed.isprintable() or len(typed.encode()) > _LONGEST:
         raise ValueError(say("irc.mode-unfit"))
     return typed
+
+
+def _fit_key(typed: str) -> str:
+    """A key; one with a comma would be two when one joins (RFC 2812 3.2.1)."""
+    if "," in typed:
+        raise ValueError(say("irc.mode-unfit"))
+    return argument(typed)
 
 
 # What a form says -------------------------------------------------------------------------------------------------------
