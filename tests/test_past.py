@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.archive.conftest import until
 from tests.far import DOMAIN, FarBridge, House
-from tests.xmpp.caller import until
 from transports.archive.archives import Archives
 from transports.archive.values import Page, Query
 from transports.events import NO_RANK, Address, Echoed, Entered, Fact, Joined, Left, Said, Say, Subject, SubjectSet

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,13 @@ from transports.events import Address
 USER, ROOM = "hag66@shakespeare.lit", Address("room", "#coven%irc.example")
 #: Seconds since the epoch of the first line of `fill`: 2026-01-01.
 START = 1_767_225_600.0
+
+
+async def until(true: Callable[[], object]) -> None:
+    """What the archive's thread does in its own time, however busy the machine is."""
+    async with asyncio.timeout(30):
+        while not true():  # noqa: ASYNC110
+            await asyncio.sleep(0.002)
 
 
 def name(number: float, start: float = START) -> str:

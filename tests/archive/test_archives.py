@@ -8,12 +8,12 @@ import os
 import sqlite3
 import stat
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from tests.archive.conftest import ROOM, START, USER, fill, name
+from tests.archive.conftest import ROOM, START, USER, fill, name, until
 from transports.archive import archives as module
 from transports.archive import table
 from transports.archive.archives import Archives
@@ -33,13 +33,6 @@ async def recalled(archive: Archive, history: History = EVERYTHING) -> Sequence[
 
 def modes(folder: Path) -> set[int]:
     return {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
-
-
-async def until(true: Callable[[], bool]) -> None:
-    """What the archive does by itself, in its own time."""
-    async with asyncio.timeout(5):
-        while not true():  # noqa: ASYNC110
-            await asyncio.sleep(0.005)
 
 
 async def test_what_is_said_is_there_at_once_and_as_it_was(room: Archive) -> None:

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.archive.conftest import fill, name
+from tests.archive.conftest import fill, name, until
 from tests.far import DOMAIN, House, condition
-from tests.xmpp.caller import until
 from transports.accounts import Account
 from transports.archive.archives import Archives
 from transports.archive.place import Archive
