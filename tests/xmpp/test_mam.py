@@ -20,6 +20,7 @@ from transports.errors import LegacyError
 from transports.events import Address
 from transports.gateway_seams import Ids
 from transports.xmpp import mam
+from transports.xmpp.archiving import PAGES
 from transports.xmpp.dates import moment, stamped
 
 MAM, RSM = "{urn:xmpp:mam:2}", "{http://jabber.org/protocol/rsm}"
@@ -320,6 +321,25 @@ async def test_pages_wait_while_the_stream_does_not_keep_up(house: Asking) -> No
     house.wing.resume()
     results, _ = await asking
     assert len(results) == 3
+
+
+async def test_many_queries_of_one_user_take_turns_and_all_are_answered(house: Asking) -> None:
+    fill(house.archive(), 3)
+    archives = house.wing.archives
+    assert archives is not None
+    read: list[str] = []
+    await archives.ask(lambda connection: connection.set_trace_callback(read.append))
+    house.wing.pause()
+    for number in range(12):
+        house.stanza(f"<iq type='set' id='p{number}' from='{DESK}' to='{JID}'><query xmlns='urn:xmpp:mam:2'/></iq>")
+    pages = lambda: sum("SELECT id, line" in statement for statement in read)  # noqa: E731
+    await until(lambda: pages() >= PAGES)
+    for _ in range(20):
+        await archives.ask(lambda _: None)
+    assert pages() == PAGES
+    house.wing.resume()
+    await until(lambda: sum(stanza.startswith("<iq ") for stanza in house.out) == 12)
+    assert len(house.out) == 12 + 12 * 3
 
 
 async def test_of_a_message_that_fits_no_stanza_only_its_id_comes(house: Asking) -> None:
