@@ -49,6 +49,7 @@ def through_scram(it: Login) -> list[str]:
         ("", True, "x", "EXTERNAL"),
         ("", False, "x", "SCRAM-SHA-256"),
         ("GSSAPI", True, "x", None),
+        ("PLAIN,SCRAM-SHA-256,SCRAM-SHA-512", False, "x", "SCRAM-SHA-512"),
     ],
 )
 def test_the_best_way_that_both_have(offered: str, certificate: bool, password: str, first: str | None) -> None:

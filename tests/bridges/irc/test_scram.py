@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
+import hashlib
+import hmac
+from base64 import b64decode, b64encode
 
 import pytest
 from hypothesis import given, settings
@@ -37,6 +39,20 @@ def test_the_exchange_of_the_specification() -> None:
     assert (puzzle.password, puzzle.iterations) == (b"pencil", 4096)
     assert it.proof(puzzle.solve()) == PROOF
     it.verify(VERIFIER)
+
+
+@pytest.mark.parametrize("hash", ["sha256", "sha512"])
+def test_both_sides_prove_that_they_know_the_password(hash: str) -> None:
+    """RFC 5802, section 3, as a server computes it."""
+    it = Exchange("user", "pencil", "nonce", hash)
+    challenge = b"r=nonce-more,s=c2FsdA==,i=5000"
+    ours = it.proof(it.challenged(challenge).solve())
+    salted = hashlib.pbkdf2_hmac(hash, b"pencil", b"salt", 5000)
+    said = b",".join([it.first().removeprefix(b"n,,"), challenge, ours.partition(b",p=")[0]])
+    key = hmac.digest(salted, b"Client Key", hash)
+    signature = hmac.digest(hashlib.new(hash, key).digest(), said, hash)
+    assert b64decode(ours.partition(b",p=")[2]) == bytes(map(int.__xor__, key, signature))
+    it.verify(b"v=" + b64encode(hmac.digest(hmac.digest(salted, b"Server Key", hash), said, hash)))
 
 
 def test_account_names_are_escaped() -> None:

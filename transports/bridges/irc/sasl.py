@@ -1,4 +1,4 @@
-"""Logging in to an account with SASL before registration ends: EXTERNAL, then SCRAM-SHA-256, then PLAIN, as the server has them.
+"""Logging in to an account with SASL before registration ends: EXTERNAL, then SCRAM, then PLAIN, as the server has them.
 
 Pure: what the server says in, what to answer out. The steps are a table of mechanisms. What ends a login:
 
@@ -7,7 +7,7 @@ Pure: what the server says in, what to answer out. The steps are a table of mech
 
 The next mechanism is tried where the server refuses one before it has seen a password: accounts without SCRAM's keys, a
 certificate that nobody has registered. A password that was refused is not tried again: the second try locks accounts.
-IRCv3 sasl-3.1, sasl-3.2; RFC 4422 (EXTERNAL), RFC 4616 (PLAIN), RFC 7677 (SCRAM-SHA-256).
+IRCv3 sasl-3.1, sasl-3.2; RFC 4422 (EXTERNAL), RFC 4616 (PLAIN), RFC 7677 (SCRAM-SHA-256; SHA-512 likewise).
 """
 
 from __future__ import annotations
@@ -29,6 +29,10 @@ CHUNK: Final = 400
 #: Characters of base64 that one challenge may have, over all its pieces.
 MAX_CHALLENGE: Final = 8_000
 
+#: SCRAM's hashes, the best first.
+SCRAMS: Final = {"SCRAM-SHA-512": "sha512", "SCRAM-SHA-256": "sha256"}
+#: What a server may have that does not say: each guess that is wrong counts as an attempt.
+ASSUMED: Final = "EXTERNAL,SCRAM-SHA-256,PLAIN"
 #: The numerics that a login is about (sasl-3.1).
 NUMERICS: Final = frozenset({"902", "903", "904", "905", "906", "907", "908"})
 
@@ -99,11 +103,11 @@ class Plain(Mechanism):
 class Scram(Mechanism):
     """Three challenges: an empty one, the server-first-message, the server-final-message."""
 
-    name = "SCRAM-SHA-256"
     proved = False
 
-    def __init__(self, account: str, password: str, nonce: str) -> None:
-        self._exchange = Exchange(account, password, nonce)
+    def __init__(self, name: str, account: str, password: str, nonce: str) -> None:
+        self.name = name
+        self._exchange = Exchange(account, password, nonce, SCRAMS[name])
         self._step = 0
 
     def answer(self, challenge: bytes) -> bytes | None:
@@ -149,7 +153,7 @@ class Login:
     def begin(self, offered: str | None) -> list[str]:
         """`sasl` is enabled; offered: its value, '' where the server does not say what it has."""
         self.started = True
-        self._limit(offered or "")
+        self._limit(offered or ASSUMED)
         return self._next(error_for("908", [], LOGIN_ERRORS))
 
     def _limit(self, offered: str) -> None:
@@ -249,7 +253,7 @@ def _mechanisms(credentials: Credentials, nonce: str) -> list[Mechanism]:
     if password:
         # SASLprep has no such password where it cannot be made; PLAIN sends it as it is
         with contextlib.suppress(ValueError):
-            found.append(Scram(account, password, nonce))
+            found += [Scram(name, account, password, nonce) for name in SCRAMS]
         found.append(Plain(account, password))
     return found
 

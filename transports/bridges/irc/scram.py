@@ -1,4 +1,4 @@
-"""SCRAM-SHA-256, the client's side (RFC 5802, RFC 7677), without channel binding: what is said, and the proof of both.
+"""SCRAM, the client's side (RFC 5802; SHA-256 by RFC 7677), without channel binding: what is said, and the proof of both.
 
 Pure; the nonce is handed in. The one costly step, thousands of hashes, is a `Puzzle` of its own: whoever drives the
 exchange may have it solved in a thread. A server is hostile here: `Untrusted` leaves for whatever is not as it should be.
@@ -36,22 +36,27 @@ class Puzzle(NamedTuple):
     password: bytes
     salt: bytes
     iterations: int
+    hash: str
 
     def solve(self) -> bytes:
         """RFC 5802's SaltedPassword. Takes a tenth of a second at the worst; other threads run meanwhile."""
-        return hashlib.pbkdf2_hmac("sha256", self.password, self.salt, self.iterations)
+        return hashlib.pbkdf2_hmac(self.hash, self.password, self.salt, self.iterations)
 
 
 class Exchange:
     """One login: first -> challenged -> proof -> verify, each once and in that order."""
 
-    def __init__(self, account: str, password: str, nonce: str) -> None:
-        """nonce: printable ASCII without a comma, new for every login. ValueError when the account cannot be said in SCRAM."""
+    def __init__(self, account: str, password: str, nonce: str, hash: str = "sha256") -> None:
+        """nonce: printable ASCII without a comma, new for every login. hash: sha256 or sha512.
+
+        ValueError when the account cannot be said in SCRAM.
+        """
         if not nonce:
             raise ValueError("no nonce")
         name = prepared(account).replace("=", "=3D").replace(",", "=2C")
         self._password = prepared(password).encode()
         self._nonce = nonce
+        self._hash = hash
         self._bare = f"n={name},r={nonce}"
         self._challenge = ""
         self._full_nonce = ""
@@ -74,18 +79,21 @@ class Exchange:
             raise Untrusted("iterations")
         self._challenge = text
         self._full_nonce = nonce
-        return Puzzle(self._password, _decoded(salt, MAX_SALT), int(count))
+        return Puzzle(self._password, _decoded(salt, MAX_SALT), int(count), self._hash)
 
     def proof(self, salted: bytes) -> bytes:
         """RFC 5802 client-final-message, by the puzzle's solution."""
         without = f"c={b64encode(_HEADER.encode()).decode()},r={self._full_nonce}"
         said = f"{self._bare},{self._challenge},{without}".encode()
-        client_key = _hmac(salted, b"Client Key")
-        signature = _hmac(hashlib.sha256(client_key).digest(), said)
+        client_key = self._hmac(salted, b"Client Key")
+        signature = self._hmac(hashlib.new(self._hash, client_key).digest(), said)
         proof = bytes(map(int.__xor__, client_key, signature))
-        self._expected = _hmac(_hmac(salted, b"Server Key"), said)
+        self._expected = self._hmac(self._hmac(salted, b"Server Key"), said)
         self._password = b""
         return f"{without},p={b64encode(proof).decode()}".encode()
+
+    def _hmac(self, key: bytes, message: bytes) -> bytes:
+        return hmac.digest(key, message, self._hash)
 
     def refusal(self, message: bytes) -> str | None:
         """The server's word for why it refuses, if the server-final-message is a refusal."""
@@ -97,10 +105,6 @@ class Exchange:
         found = _SERVER_FINAL.fullmatch(_ascii(message))
         if found is None or not self._expected or not hmac.compare_digest(_decoded(found[1], 64), self._expected):
             raise Untrusted("proof")
-
-
-def _hmac(key: bytes, message: bytes) -> bytes:
-    return hmac.digest(key, message, "sha256")
 
 
 def _ascii(message: bytes) -> str:
