@@ -80,6 +80,13 @@ def test_what_changes_is_told_once_and_the_id_stays(scene: Scene, line: str, who
     assert occupant_id("bob", who) == known
 
 
+def test_why_somebody_is_away_is_known_when_we_write_to_them(scene: Scene) -> None:
+    scene.feed(f":irc.test 301 {ME} bob :gone fishing", f":irc.test 354 {ME} 417 #c b bob.example bob G@ 0 :Bob")
+    assert scene.net.people["bob"].away == ""
+    scene.feed(f":irc.test 301 {ME} bob :gone fishing")
+    assert scene.net.people["bob"].away == "gone fishing"
+
+
 def test_who_is_back_or_logs_out(scene: Scene) -> None:
     scene.feed(":bob!b@bob.example AWAY :x", ":bob!b@bob.example ACCOUNT bob")
     scene.feed(":bob!b@bob.example AWAY", ":bob!b@bob.example ACCOUNT *")

@@ -158,6 +158,12 @@ def _away(net: Network, line: Line, now: float) -> None:
         watch.away(net, nick, away)
 
 
+def explained(net: Network, nick: str, reason: str) -> None:
+    """301: why somebody is away, who we knew is (WHOX has no words for it)."""
+    if net.people.get(nick, NOBODY).away == "":
+        change(net, nick, away=reason[:AWAY])
+
+
 def _account_is(net: Network, line: Line, now: float) -> None:
     """account-notify: `ACCOUNT name`, `*` for none."""
     nick = _nick(net, line)

@@ -187,6 +187,7 @@ def _invite(net: Network, line: Line, now: float) -> None:
 def _away(net: Network, line: Line, now: float) -> None:
     """301: told once per text, not once per message."""
     nick, reason = line.params[1], plain(line.params[2]) if len(line.params) > 2 else ""
+    folk.explained(net, nick, reason)
     if net.away.get(nick) != reason:
         if len(net.away) > 500:
             net.away.clear()
