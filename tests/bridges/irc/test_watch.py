@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.bridges.irc.scene import ME, ROOM, Scene
 from transports.bridges.irc import watch
@@ -138,6 +140,33 @@ def test_a_full_list_is_made_up_for(scene: Scene) -> None:
     scene.feed(f":irc.test 734 {ME} 1 eve :Monitor list is full.")
     scene.net.tick(scene.now)
     assert scene.sent() == ["ISON eve"]
+
+
+_NICKS = st.sampled_from(["bob", "BOB", "eve", "x,bob!b@h", "", "ada", ",,", "stranger"])
+_LINES = st.one_of(
+    st.builds(":irc.test {} ada :{}".format, st.sampled_from(["730", "731", "732", "303"]), _NICKS),
+    st.builds(":irc.test 734 ada {} {} :full".format, st.sampled_from(["1", "x"]), _NICKS),
+    st.builds(":{}!u@h {}".format, _NICKS, st.sampled_from(["AWAY", "AWAY :x", "QUIT", "NICK bob", "JOIN #c", "PART #c"])),
+    st.sampled_from([":irc.test 730", ":irc.test 734 ada", ":irc.test 303 ada", ":irc.test 354 ada 417 * u h bob G 0 :n"]),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(_LINES, max_size=30), st.sampled_from(["MONITOR=1", "MONITOR=100", "MONITOR", "x"]))
+def test_whatever_comes_only_contacts_are_told_of(lines: list[str], token: str) -> None:
+    scene = Scene(token, "WHOX")
+    scene.net.caps = ALL
+    scene.enter(ROOM, "eve")
+    watch.sync(scene.net, ["bob", "eve"])
+    for line in lines:
+        try:
+            scene.feed(line)
+        except (ValueError, IndexError):
+            continue
+        scene.now += 1
+        scene.net.tick(scene.now)
+    assert {fact.contact for fact in scene.facts if isinstance(fact, Seen)} <= {person("bob"), person("eve")}
+    assert scene.net.watch is not None and len(scene.net.watch.contacts) == 2 >= len(scene.net.watch.asked)
 
 
 # Our own absence -------------------------------------------------------------------------------------------------------
