@@ -46,7 +46,7 @@ FLOORS = {
     # the network
     3: "xmpp.wire xmpp.advice xmpp.services xmpp.inquiries xmpp.desk xmpp.calls xmpp.commands xmpp.register xmpp.prompt xmpp.admin xmpp.talk "
     "xmpp.roster xmpp.blocking xmpp.profile xmpp.privilege xmpp.placing xmpp.pacing xmpp.clients xmpp.uploads "
-    "xmpp.archiving xmpp.moderating bridges.irc.rooms bridges.irc.directory bridges.irc.roomcommands "
+    "xmpp.archiving xmpp.incoming xmpp.moderating bridges.irc.rooms bridges.irc.directory bridges.irc.roomcommands "
     "files.reach files.fetching files.putting files.exchange "
     "bridges.irc.command bridges.irc.configure bridges.irc.networks bridges.irc.acting bridges.irc.operators "
     "bridges.irc.bouncer bridges.irc.staying "

@@ -1,6 +1,6 @@
 """The component stream (XEP-0114): one per bridge domain, out of one process; connects, reconnects for ever, reads, writes.
 
-slixmpp carries the stream: socket protocol, parser, framing. Its stanza objects, handlers, send queue, roster and
+slixmpp carries the stream: socket protocol and framing. Its stanza objects, handlers, send queue, roster and
 plugins stay unused: an incoming element goes to `read` and on to the handlers of `Wing`, outgoing text is gathered and
 written once per turn of the loop. Nothing that comes in can stop the stream: what fails is counted, logged and answered.
 """
@@ -11,22 +11,17 @@ import asyncio
 import hashlib
 import logging
 import random
-import re
 import ssl
 import time
-from collections import deque
 from collections.abc import Callable
-from functools import partial
 from typing import Any, Final, Protocol
-from xml.etree.ElementTree import Element, ParseError, TreeBuilder, XMLParser
+from xml.etree.ElementTree import Element
 
 from slixmpp import ComponentXMPP
 
-from transports.errors import LegacyError
 from transports.log import kv
-from transports.words import say
-from transports.xmpp import advice, read, swift, write, xml
-from transports.xmpp.address import Jid, JidError, parse
+from transports.xmpp import advice, read, xml
+from transports.xmpp.incoming import STREAMS, Incoming
 
 log = logging.getLogger(__name__)
 
@@ -41,8 +36,6 @@ HIGH, LOW = 1_000_000, 250_000
 BLOCK: Final = 250_000
 #: Characters that fit into a stanza whatever they are.
 _SURELY_FITS: Final = xml.MAX_STANZA // 4
-#: Bytes of a message that has only begun that are kept for the short way.
-LONGEST: Final = 4_096
 #: Seconds that the socket's buffer may be full before reading pauses: most of the time the server is just a moment behind.
 GRACE: Final = 0.005
 #: Seconds a stream may stall before it counts as dead.
@@ -54,16 +47,6 @@ KEEPALIVE: Final = 60.0
 STEADY: Final = 60.0
 #: Seconds between attempts: full jitter from the first to the last (AWS: "Exponential Backoff And Jitter").
 FIRST, LAST = 1.0, 300.0
-
-_STREAM_ERROR: Final = "{http://etherx.jabber.org/streams}error"
-_STREAMS: Final = "{urn:ietf:params:xml:ns:xmpp-streams}"
-_HANDSHAKE: Final = f"{read.NS}handshake"
-_CLIENT: Final = "{jabber:client}"
-#: After these the parser holds no half of anything.
-_ENDS: Final = (b"</message>", b"</presence>", b"</iq>")
-#: COMPAT: expat since 2.6.0 keeps what may be half of a tag to itself until more has come, and so would keep a whole stanza
-#: for minutes. Those before have no such method and need none.
-_DEFERS: Final = hasattr(XMLParser, "flush")
 
 
 class Handlers(Protocol):
@@ -78,15 +61,10 @@ class Handlers(Protocol):
     def disconnected(self) -> None: ...
 
 
-class Component(ComponentXMPP):  # type: ignore[misc]
+class Component(Incoming, ComponentXMPP):  # type: ignore[misc]
     """The stream of one domain. `start` returns at once; `ready` tells whether the server has taken us."""
 
     handlers: Handlers
-    _takers: dict[str, Any]
-    parser: Any
-    xml_root: Any
-    _between: bool
-    _begun: bytes
 
     def __init__(
         self, domain: str, host: str, port: int, secret: str, tls: ssl.SSLContext | None = None, tls_name: str = ""
@@ -232,173 +210,12 @@ class Component(ComponentXMPP):  # type: ignore[misc]
 
     def _stream_error(self, error: Element) -> None:
         """RFC 6120 4.9; each with what the operator can do about it."""
-        conditions = [child.tag.removeprefix(_STREAMS) for child in error if child.tag != f"{_STREAMS}text"]
+        conditions = [child.tag.removeprefix(STREAMS) for child in error if child.tag != f"{STREAMS}text"]
         condition = conditions[0] if conditions else "undefined-condition"
-        words = error.findtext(f"{_STREAMS}text") or ""
+        words = error.findtext(f"{STREAMS}text") or ""
         if not self.ready and condition in advice.REFUSED:
             self.refused = condition
         self._explain("stream error", condition=condition, text=words, advice=advice.REFUSED.get(condition, ""))
-
-    # Reading ------------------------------------------------------------------------------------------------------
-
-    def data_received(self, data: Any) -> None:
-        """Bytes from the server, in the order of the stream: plain messages are read as they stand, the rest by the parser.
-
-        For the parser a stream without some of its stanzas is as good as the whole, as long as it misses whole ones: so the
-        short way begins where the parser has just read the end of one, and what has only begun is kept until its end is there.
-        """
-        if self._begun:
-            data, self._begun = self._begun + data, b""
-        if not self._between and (end := data.rfind(swift.CLOSE) + len(swift.CLOSE)) < len(data) and end >= len(swift.CLOSE):
-            self._parse(data[:end])
-            data = data[end:]
-        if self._between:
-            data = self._swiftly(data)
-        if data:
-            self._parse(data)
-
-    def _swiftly(self, data: bytes) -> bytes:
-        """Handle messages between stanzas; what is left for the parser."""
-        end = data.rfind(swift.CLOSE) + len(swift.CLOSE)
-        if end >= len(swift.CLOSE):
-            try:
-                text = data[:end].decode()
-            except UnicodeDecodeError:
-                return data
-            at = 0
-            while at < len(text):
-                found = swift.plain(text, at)
-                if found is not None and self._plain(found):
-                    at = found.end()
-                    continue
-                stop = text.index("</message>", at) + len(swift.CLOSE)
-                self._parse(text[at:stop].encode())
-                at = stop
-                if not self._between:
-                    return text[at:].encode() + data[end:]
-            data = data[end:]
-        if data.startswith(swift.OPEN) and data[-1:] != b">" and len(data) < LONGEST:
-            self._begun, data = data, b""  # more of it must come
-        return data
-
-    def _plain(self, found: re.Match[str]) -> bool:
-        """A plain message; False when it is none."""
-        try:
-            value = swift.message(found)
-            if value is None:
-                return False
-            if value.to.domain == self.domain and value.sender:  # `_take`, for thousands
-                self.handlers.message(value)
-            else:
-                self._take("message", value)
-        except Exception as error:
-            names = {"from": "from", "to": "to", "id": "id", "lang": read.LANG}
-            given = {names[name]: value for name, value in found.groupdict().items() if name in names and value is not None}
-            self._failed(Element(f"{read.NS}message", given, type="groupchat"), "message", error)
-        return True
-
-    def _parse(self, data: bytes) -> None:
-        """What has ended below the root is a stanza.
-
-        Half the cost of slixmpp's way, which looks at every element's start and end to count levels: of all children that
-        there are only the last may be half of one, and it is whole if it ended last.
-        """
-        parser = self.parser
-        if parser is None:
-            return
-        wrong: ParseError | None = None
-        self._between = False
-        try:
-            parser.feed(data)
-        except ParseError as error:
-            wrong = error
-        else:
-            if _DEFERS:
-                self._hurry(parser)
-        if self.xml_root is not None or self._opened():
-            root = self.xml_root
-            last = self._ended_last[-1][1] if self._ended_last else None
-            whole = len(root)
-            if whole and last is not root and last is not root[-1]:
-                whole -= 1
-            for stanza in root[:whole]:
-                self._spawn_event(stanza)
-            del root[:whole]  # what is handled is forgotten
-            # the bytes of an end tag stand nowhere else: not in an attribute, and servers write no comments (RFC 6120 11.1)
-            self._between = bool(whole) and not len(root) and last is not root and data.endswith(_ENDS)
-            if last is root:
-                self.abort()
-        if wrong is not None:
-            self._give_up("not well-formed", error=str(wrong))
-
-    def _hurry(self, parser: Any) -> None:
-        """Have all that came looked at now; what is wrong with it counts after what is whole in it."""
-        try:
-            parser.flush()
-        except ParseError as error:
-            self.loop.call_soon(partial(self._give_up, "not well-formed", error=str(error)))
-
-    def init_parser(self) -> None:
-        self.xml_root = None
-        self._between = False
-        self._begun = b""
-        self._tree = TreeBuilder()
-        self.parser = XMLParser(target=self._tree)
-        self._ended_last: deque[tuple[str, Element]] = deque(maxlen=1)
-        self.parser._setevents(self._ended_last, ("end",))  # as ElementTree.XMLPullParser does, which keeps them all
-
-    def _opened(self) -> bool:
-        """Whether the stream's own element has begun; it is the root of all that follows."""
-        self.xml_root = self._tree.close()  # the tree as it stands: this closes nothing
-        if self.xml_root is None:
-            return False
-        self.start_stream_handler(self.xml_root)
-        return True
-
-    def _spawn_event(self, xml: Element) -> None:
-        """One whole child of the stream, in the order of the stream."""
-        name = _STANZAS.get(xml.tag)
-        if name is not None:
-            try:
-                self._take(name, _READERS[name](xml))
-            except Exception as error:
-                self._failed(xml, name, error)
-        elif xml.tag == _HANDSHAKE:
-            if not self.ready:
-                self._accepted()
-        elif xml.tag == _STREAM_ERROR:
-            self._stream_error(xml)
-        elif xml.tag.startswith(_CLIENT):  # COMPAT: some servers hand on clients' stanzas under the clients' namespace
-            for element in xml.iter():
-                element.tag = element.tag.replace(_CLIENT, read.NS)
-            self._spawn_event(xml)
-
-    def _take(self, name: str, value: Any) -> None:
-        if value.to.domain == self.domain and value.sender:
-            self._takers[name](value)
-        else:
-            to, sender = value.to.full, value.sender
-            log.warning(kv("stray stanza", domain=self.domain, to=to, sender=sender, advice=advice.STRAY))
-
-    def _failed(self, stanza: Element, name: str, error: Exception) -> None:
-        """A stanza that could not be read or handled costs a line in the log, and its sender gets an answer."""
-        answer = LegacyError("jid-malformed", say("gate.address"))
-        if not isinstance(error, JidError):
-            log.error("a stanza could not be handled", exc_info=error)
-            answer = LegacyError("internal-server-error", say("gate.failed"))
-        kind, sender = stanza.get("type", ""), stanza.get("from", "")
-        if kind not in ("error", "result") and sender:
-            to, language = self._own(stanza.get("to", "")), stanza.get(read.LANG, "")
-            asked = read.Iq(kind, stanza.get("id", ""), sender, to, None, None, language)
-            self.send(write.refusal(self.door, name, asked, answer))
-
-    def _own(self, to: str) -> Jid:
-        """The address that a stanza went to, the domain itself where it is none."""
-        try:
-            jid = parse(to)
-        except JidError:
-            return Jid("", self.domain, "")
-        return jid if jid.domain == self.domain else Jid("", self.domain, "")
 
     # Writing ------------------------------------------------------------------------------------------------------
 
@@ -515,7 +332,3 @@ class Component(ComponentXMPP):  # type: ignore[misc]
 def jitter(attempt: int, chance: float) -> float:
     """Seconds before attempt number `attempt` (from 1); chance: 0 to 1."""
     return FIRST + chance * (min(LAST, FIRST * 2.0 ** min(attempt, 12)) - FIRST)
-
-
-_READERS: Final[dict[str, Any]] = {"message": read.message, "presence": read.presence, "iq": read.iq}
-_STANZAS: Final = {f"{read.NS}{name}": name for name in _READERS}
