@@ -97,6 +97,15 @@ def test_an_answer_repeats_a_little_of_what_it_answers(scene: Scene) -> None:
     assert body(scene.sent()[0]) == "hi"
 
 
+def test_a_history_repeats_nothing_that_is_known(scene: Scene) -> None:
+    hello(scene)
+    scene.tell(Said(ROOM, "bob", "hello there", when=1_800_000_000.0, key="k1"))
+    assert scene.sent() == []
+    scene.tell(Said(ROOM, "bob", "while you were away", when=1_800_000_000.0, key="k2"))
+    scene.tell(Said(ROOM, "bob", "hello there", when=1_800_000_000.0))
+    assert [body(stanza) for stanza in scene.sent() if stanza.get("to") == DESK] == ["while you were away", "hello there"]
+
+
 def test_who_takes_back_is_the_author_or_the_room(scene: Scene) -> None:
     id = hello(scene)
     scene.tell(Retracted(ROOM, "bob", "k1"))

@@ -453,7 +453,8 @@ class Displayed(NamedTuple):
 
 class Echoed(NamedTuple):
     """The far side has taken commands, in this order. A Say to a room may be reflected now; no receipt (XEP-0184): nobody
-    has read it. `keys`: its ids of them, as far as it gives any ('' for none)."""
+    has read it. `keys`: its ids of them, as far as it gives any ('' for none;
+    with spaces between where one command became several)."""
 
     of: Sequence[Say | Rename | SetSubject | Correct | Retract | React | Invite | RequestVoice]
     keys: Sequence[str] = ()

@@ -121,16 +121,18 @@ class RoomTalk:
     # What is said now -------------------------------------------------------------------------------------------------
 
     def said(self, fact: Said) -> str:
-        """Show it; the id under which that is done, '' while it has to wait."""
+        """Show it; the id under which that is done, '' while it has to wait, or where it has been shown before."""
         if not self.inside:
             self.held.append(fact)
             self.held_size += len(fact.text)
             while len(self.held) > HELD or self.held_size > HELD_SIZE:
                 self.held_size -= len(self.held.pop(0).text)
             return ""
+        when = fact.when
+        if when is not None and fact.key and self.links is not None and self.links.by_key(fact.key) is not None:
+            return ""  # a history repeats what was said before the gap
         text = styled(fact)
         name, occupant = speaker(fact.nick, self.people.get(fact.nick))
-        when = fact.when
         id = self.names.stanza() if when is None else self.names.at(when)
         beside = ""
         if fact.more is not None:
