@@ -58,14 +58,7 @@ def wanted(query: Element, domain: str) -> Search | None:
     given = {var: values for var, values in forms.submitted(x).items() if any(values)}
     if given.pop("FORM_TYPE", [PARAMS]) != [PARAMS]:
         raise _bad("bad-request", "no-search-conditions")
-    everything = _yes(given, "all", False)
-    said = _first(given, "q")
-    if everything and said:
-        raise _bad("bad-request", "conflicting-fields")
-    if "q" in given and not everything and not said.split():
-        raise _bad("bad-request", "invalid-search-terms")
-    if not everything and not said:
-        raise _bad("bad-request", "no-search-conditions")
+    said = _terms(given)
     key = _KEYS.get(_first(given, "key") or _BY_USERS)
     if key is None:
         raise _bad("feature-not-implemented", "invalid-sort-key")
@@ -73,6 +66,18 @@ def wanted(query: Element, domain: str) -> Search | None:
     names, subjects = _yes(given, "sinname", True), _yes(given, "sindescription", True)
     search = Search(said[:LONGEST], _least(given), key, most, names=names, subjects=subjects)
     return paged(search, rsm.asked(query), domain)
+
+
+def _terms(given: dict[str, list[str]]) -> str:
+    """The words that are looked for; '' where everything is wanted."""
+    said = _first(given, "q")
+    if _yes(given, "all", False):
+        if said:
+            raise _bad("bad-request", "conflicting-fields")
+        return ""
+    if not said:
+        raise _bad("bad-request", "invalid-search-terms" if "q" in given else "no-search-conditions")
+    return said
 
 
 def _first(given: dict[str, list[str]], var: str) -> str:

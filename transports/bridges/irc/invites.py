@@ -27,29 +27,32 @@ _INVITED: Final = frozenset(("341",))
 
 def invite(net: Network, command: Invite, now: float) -> None:
     """Answered by Echoed when the server has passed it on, or Failed."""
-    name, _ = irc_address.split(command.room, net.fixed)
-    nick, server = irc_address.split(command.whom, net.fixed)
-    channel = net.find(name)
     try:
-        if channel is None or not channel.entered:
-            raise LegacyError("not-acceptable", say("irc.not-in"))
-        if server != net.server:
-            raise LegacyError("item-not-found", say("irc.other-network", server=net.server))
-        line = write.invite(nick, channel.name)
-        fold = net.isupport.fold
-        question = Question(
-            line,
-            (channel.name, nick),
-            ends=_INVITED,
-            errors=RANK_ERRORS,
-            fits=lambda said: fold(nick) in map(fold, said.params[1:]),
-            fence=net.token(),
-        )
-        net.ask(question, now, partial(_answered, net, command))
-    except write.BadLine:
-        net.tell(Failed(command, LegacyError("item-not-found", say("irc.unfit", target=nick))))
+        net.ask(_invitation(net, command), now, partial(_answered, net, command))
     except LegacyError as error:
         net.tell(Failed(command, error))
+
+
+def _invitation(net: Network, command: Invite) -> Question:
+    name, _ = irc_address.split(command.room, net.fixed)
+    nick, server = irc_address.split(command.whom, net.fixed)
+    channel, fold = net.find(name), net.isupport.fold
+    if channel is None or not channel.entered:
+        raise LegacyError("not-acceptable", say("irc.not-in"))
+    if server != net.server:
+        raise LegacyError("item-not-found", say("irc.other-network", server=net.server))
+    try:
+        line = write.invite(nick, channel.name)
+    except write.BadLine:
+        raise LegacyError("item-not-found", say("irc.unfit", target=nick)) from None
+    return Question(
+        line,
+        (channel.name, nick),
+        ends=_INVITED,
+        errors=RANK_ERRORS,
+        fits=lambda said: fold(nick) in map(fold, said.params[1:]),
+        fence=net.token(),
+    )
 
 
 def request_voice(net: Network, command: RequestVoice, now: float) -> None:

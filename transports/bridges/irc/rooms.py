@@ -123,15 +123,11 @@ class Rooms:
                 raise LegacyError("conflict", say("irc.not-yourself"))  # XEP-0045 9.1
             mask = name if ranks.is_mask(name) else ranks.mask_of(name, await self._host(link, name))
             return [Mode(True, "b", mask)], member
-        if not member:
-            if change.affiliation != "none":
-                raise _absent(name)
-            return await self._unban(link, channel, name), ""
-        held = channel.members[member].mark
-        give, take = ranks.marks(net.isupport, held, change.role, change.affiliation)
-        if take and member == net.nick and not give and _last_operator(channel, member):
-            raise LegacyError("conflict", say("irc.last-operator"))  # XEP-0045 10.4
-        return [*(Mode(False, letter, member) for letter in take), *([Mode(True, give, member)] if give else [])], ""
+        if member:
+            return _remarked(link, channel, member, change), ""
+        if change.affiliation != "none":
+            raise _absent(name)
+        return await self._unban(link, channel, name), ""
 
     def _named(self, address: str, server: str) -> str:
         """The nick or mask of an address; LegacyError when it is of another network."""
@@ -311,6 +307,14 @@ def _last_operator(channel: Channel, nick: str) -> bool:
     high = ("owner", "admin")
     own = rank(channel.members[nick].mark).affiliation in high
     return own and not any(held.affiliation in high for other, held in channel.members.items() if other != nick)
+
+
+def _remarked(link: Link, channel: Channel, nick: str, change: Change) -> list[Mode]:
+    """The modes that give a member another rank. LegacyError."""
+    give, take = ranks.marks(link.net.isupport, channel.members[nick].mark, change.role, change.affiliation)
+    if take and not give and nick == link.net.nick and _last_operator(channel, nick):
+        raise LegacyError("conflict", say("irc.last-operator"))  # XEP-0045 10.4
+    return [*(Mode(False, letter, nick) for letter in take), *([Mode(True, give, nick)] if give else [])]
 
 
 def _undone(link: Link, channel: Channel, mode: Mode, lines: Sequence[Sequence[str]]) -> bool:
