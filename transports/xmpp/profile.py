@@ -218,8 +218,8 @@ class Profile:
         if everybody:
             address = self.bridge.person(address, from_resource(iq.to.resource))
         language = self.desk.language(iq)
-        if address.kind in self.shy and not (everybody or pictured):
-            card = None
+        if address.kind in self.shy and not pictured:  # one person is asked about; for everybody it must cost nothing
+            card = self._glance(user, address) or _EMPTY_CARD if everybody else None
         else:
             card = self._known(user, address)
         if card is not None:
@@ -236,18 +236,17 @@ class Profile:
         if address.kind not in self.kinds or address == self.desk.service or self.desk.unregistered(user):
             return self._own(user, address)
         if address.kind in self.shy:
-            return self._glance(user, address)
+            return self._glance(user, address) or self._own(user, address)
         card = self._kept.get((user, address))
         return self._own(user, address) if card == _EMPTY_CARD else card
 
-    def _glance(self, user: str, address: Address) -> Card:
+    def _glance(self, user: str, address: Address) -> Card | None:
         """What is known of somebody whom the far side is not to be asked about unasked."""
         try:
-            card = self.bridge.glance(user, address)
+            return self.bridge.glance(user, address)
         except Exception:
             log.exception("a bridge failed to say what it knows of an address")
-            card = None
-        return card or self._own(user, address)
+            return None
 
     def _own(self, user: str, address: Address) -> Card:
         """What the house knows of an address by itself."""
