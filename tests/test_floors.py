@@ -19,7 +19,8 @@ FLOORS = {
     0: "errors events words english",  # the vocabulary: the standard library only
     # pure
     1: "ports describe files.media archive.values "
-    "xmpp.address xmpp.xml xmpp.read xmpp.write xmpp.client xmpp.occupant xmpp.roomtalk xmpp.room xmpp.vcard xmpp.disco xmpp.fence "
+    "xmpp.address xmpp.xml xmpp.read xmpp.write xmpp.client xmpp.occupant xmpp.roomtalk xmpp.room xmpp.vcard xmpp.disco "
+    "xmpp.fence "
     "xmpp.dates xmpp.past xmpp.mam xmpp.swift "
     "xmpp.away xmpp.comeback bridges.irc.history bridges.irc.regain bridges.irc.retry "
     "xmpp.administer xmpp.channelsearch xmpp.inviting xmpp.rsm "
@@ -29,7 +30,8 @@ FLOORS = {
     "bridges.irc.invites bridges.irc.listing bridges.irc.modes bridges.irc.ranks "
     "bridges.irc.asks bridges.irc.orders bridges.irc.caps bridges.irc.channel bridges.irc.crowd bridges.irc.flow "
     "bridges.irc.charsets bridges.irc.ctcp bridges.irc.formatting bridges.irc.notices bridges.irc.styling "
-    "bridges.irc.absence bridges.irc.folk bridges.irc.whois bridges.irc.watch bridges.irc.inbound bridges.irc.isupport bridges.irc.numerics bridges.irc.replies "
+    "bridges.irc.absence bridges.irc.folk bridges.irc.whois bridges.irc.watch bridges.irc.inbound bridges.irc.isupport "
+    "bridges.irc.numerics bridges.irc.replies "
     "bridges.irc.negotiation bridges.irc.sasl bridges.irc.scram bridges.irc.sts bridges.irc.wanted "
     "bridges.irc.abilities bridges.irc.activity bridges.irc.batches bridges.irc.echoes bridges.irc.feelings bridges.irc.speaking "
     "bridges.irc.standard bridges.irc.tagged xmpp.linked xmpp.referring xmpp.roomrefs "
@@ -44,13 +46,15 @@ FLOORS = {
     "files.pictures files.depot files.thumbnail bridges.irc.greeting bridges.irc.chosen bridges.irc.certificates bridges.irc.tls "
     "bridges.irc.keeping",
     # the network
-    3: "xmpp.wire xmpp.advice xmpp.services xmpp.inquiries xmpp.desk xmpp.calls xmpp.commands xmpp.register xmpp.prompt xmpp.admin xmpp.talk "
+    3: "xmpp.wire xmpp.advice xmpp.services xmpp.inquiries xmpp.desk xmpp.calls xmpp.commands xmpp.register xmpp.prompt "
+    "xmpp.admin xmpp.talk "
     "xmpp.roster xmpp.blocking xmpp.profile xmpp.privilege xmpp.placing xmpp.pacing xmpp.clients xmpp.uploads "
     "xmpp.archiving xmpp.incoming xmpp.moderating bridges.irc.rooms bridges.irc.directory bridges.irc.roomcommands "
     "files.reach files.fetching files.putting files.exchange "
     "bridges.irc.command bridges.irc.configure bridges.irc.networks bridges.irc.acting bridges.irc.operators "
     "bridges.irc.bouncer bridges.irc.staying "
-    "bridges.*.wire bridges.*.bridge bridges.irc.pastes bridges.irc.people bridges.irc.watching bridges.irc.lookups bridges.irc.inquiries bridges.irc.dial bridges.irc.socks bridges.irc.identd",
+    "bridges.*.wire bridges.*.bridge bridges.irc.pastes bridges.irc.people bridges.irc.watching bridges.irc.lookups "
+    "bridges.irc.inquiries bridges.irc.dial bridges.irc.socks bridges.irc.identd",
     4: "app cli shell.* __main__ web",  # may import all
 }
 #: Libraries, and the lowest floor that may use them.

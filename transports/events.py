@@ -46,7 +46,8 @@ class Person(NamedTuple):
     bot      no human
     name     what they call themselves beside the nick (IRC: real name)
     id       by what they were known when they came, and are for as long as they stay, in all rooms: '' by the nick alone,
-             BY_ADDRESS by nick and host as they still are, else a text of the bridge that no nick can be (`=account`, `nick!host`)
+             BY_ADDRESS by nick and host as they still are, else a text of the bridge that no nick can be (`=account`,
+             `nick!host`)
     """
 
     host: str = ""
@@ -93,7 +94,7 @@ class File(NamedTuple):
 
 
 class Span(NamedTuple):
-    """Part of a text, by code points, from `start` to before `end`, and what it is: strong, emphasis, deleted, code (XEP-0394)."""
+    """Part of a text, by code points, up to before `end`, and what it is: strong, emphasis, deleted, code (XEP-0394)."""
 
     start: int
     end: int
@@ -268,7 +269,9 @@ class SetAway(NamedTuple):
     text: str | None
 
 
-Command: TypeAlias = Join | Leave | Rename | Say | SetSubject | Correct | Retract | React | Type | Read | Invite | RequestVoice | SetAway
+Command: TypeAlias = (
+    Join | Leave | Rename | Say | SetSubject | Correct | Retract | React | Type | Read | Invite | RequestVoice | SetAway
+)
 
 
 # What else an address may be able to do, beside commands: `Bridge.can` names these too ---------------------------------
