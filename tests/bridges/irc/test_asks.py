@@ -13,7 +13,9 @@ from transports.bridges.irc.read import Line
 from transports.errors import LegacyError
 from transports.events import Join
 
-BANS = Question("MODE #c b", ("#c",), frozenset({"367"}), frozenset({"368"}), {"482": Refusal("not-allowed", "ircd.only-operators")})
+BANS = Question(
+    "MODE #c b", ("#c",), frozenset({"367"}), frozenset({"368"}), {"482": Refusal("not-allowed", "ircd.only-operators")}
+)
 
 
 class Answer(list[object]):
