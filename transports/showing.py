@@ -205,9 +205,12 @@ class Showing:
         )
 
     def archives(self) -> None:
-        """What is to be archived may be another choice now."""
+        """What is to be archived may be another choice now: those inside are told (XEP-0045 10.2.1)."""
         for room, address in {room: address for address, room in self.rooms.items()}.items():  # of two names the last
+            before = room.logged
             room.past = self.archive(self.user, address)
+            if room.logged is not before:
+                room.configured("170" if room.logged else "171")
 
     def drop(self, room: Room) -> None:
         self.rooms = {address: kept for address, kept in self.rooms.items() if kept is not room}

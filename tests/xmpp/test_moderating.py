@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import pytest
 
 from tests.far import DOMAIN, FarBridge, House, condition, words
-from tests.xmpp.caller import until
+from tests.xmpp.caller import Caller, until
 from transports.archive.place import Archive
-from transports.describe import Answers, Field, Form, Wrong
+from transports.describe import AdHoc, Answers, Call, Done, Field, Form, Wrong
 from transports.errors import LegacyError
 from transports.events import (
     NO_RANK,
@@ -329,3 +329,18 @@ def test_another_form_is_none(scene: Scene) -> None:
     assert scene.message(inner) == [] and scene.took() == []
 
 
+
+
+async def test_what_a_command_sets_for_a_room_counts_at_once(scene: Scene) -> None:
+    """record_history by `configure`, for clients that have no form of a room."""
+    archived = [False]
+    scene.wing.visitors[ADA].archive = lambda user, place: Archive.__new__(Archive) if archived[0] else None
+
+    async def run(call: Call) -> Done:
+        archived[0] = True
+        return Done("done")
+
+    scene.desk.commands.add(AdHoc("configure", "configure", "Configure", run))
+    await Caller(scene, DESK).execute("configure")
+    codes = [status.get("code") for stanza in scene.sent() for status in stanza.iter(f"{{{MUC_USER}}}status")]
+    assert codes == ["170"]

@@ -162,6 +162,7 @@ class Running:
             self.ended = LegacyError("internal-server-error", say("gate.failed"))
         finally:
             self.asked = None
+            self.desk.settled(self.user)
             self.over()
             if self.ended is not None and not self.gone:
                 self.changed()

@@ -116,6 +116,15 @@ class Desk:
         """Whether anything that a user gave is kept: a registration, or what was set without one."""
         return user in self.accounts or user in self.options
 
+    def settled(self, user: str) -> None:
+        """Something that a user has set may be another now: what depends on it follows."""
+        visitor = self.wing.visitors.get(user)
+        try:
+            if visitor is not None:
+                visitor.archives()
+        except Exception:  # what has been set is set, and has its answer to come
+            log.exception("what a user has set could not be followed")
+
     def unregistered(self, user: str) -> bool:
         return user not in self.accounts and self.bridge.describe(user).registration.required
 

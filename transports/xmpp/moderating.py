@@ -98,7 +98,7 @@ class Moderating:
         return ""
 
     async def configure(self, user: str, room: Address, given: Mapping[str, Sequence[str]]) -> None:
-        """Set a room up as a form says, and tell the user's clients if it is archived otherwise now. LegacyError."""
+        """Set a room up as a form says. LegacyError."""
         form = await self._bridge.configuration(user, room)
         try:
             checked = forms.checked(form.fields, given)
@@ -107,17 +107,7 @@ class Moderating:
         except LegacyError as error:
             raise _worded(error, form) from None
         finally:
-            self._archived(user, room)
-
-    def _archived(self, user: str, room: Address) -> None:
-        visitor = self.desk.wing.visitors.get(user)
-        view = visitor.rooms.get(room) if visitor is not None else None
-        if visitor is None or view is None:
-            return
-        before = view.logged
-        visitor.archives()
-        if view.logged is not before:
-            view.configured("170" if view.logged else "171")
+            self.desk.settled(user)
 
     # Invitations and voice --------------------------------------------------------------------------------------------
 
