@@ -138,8 +138,11 @@ async def test_who_is_no_operator_is_told_so(scene: Scene) -> None:
         await configure(scene.alice, scene.room, ("muc#roomconfig_moderatedroom", "1")),
     ]
     assert [condition(answer) for answer in answers] == ["forbidden"] * 4 and all(map(words, answers))
-    assert done(await configure(scene.alice, scene.room, ("record_history", "false")))
-    assert (await form(scene.alice, scene.room))["record_history"] == "false"
+    for value, code in (("false", 171), ("unset", 170)):
+        assert done(await configure(scene.alice, scene.room, ("record_history", value)))
+        assert (await form(scene.alice, scene.room))["record_history"] == value
+        told = await scene.alice.until(lambda stanza: stanza.tag.endswith("}message") and codes(stanza) != set())
+        assert codes(told) == {code}
 
 
 async def test_requests_amid_traffic_have_their_own_answers(scene: Scene) -> None:
