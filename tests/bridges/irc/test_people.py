@@ -476,3 +476,21 @@ async def test_with_one_server_everything_is_at_the_gateways_own_address(irc: Sc
     assert guest.nick == "ada2"
     stage.session.do(Leave(Address("room", "#c")))
     stage.session.close("")
+
+
+async def test_a_network_that_is_to_come_back_can_be_given_up_or_had_at_once(irc: ScriptedIrc) -> None:
+    stage = Stage(irc.port, network={"persistent": True})
+    _, guest = await connected(stage, irc)
+    guest.write("ERROR :Closing link: (ada@127.0.0.1) [K-Lined: spam]")
+    await guest.close()
+    await until(lambda: stage.session.bouncer is not None and not stage.session.links)
+    assert [row[:2] for row in await stage.at(SERVICE).table("networks")] == [("irc.test", "not connected")]
+    await stage.ada.run("reconnect")
+    again = await irc.guest()
+    await again.welcome()
+    await again.until("JOIN #c")
+    again.write("ERROR :Closing link: (ada@127.0.0.1) [K-Lined: spam]")
+    await again.close()
+    await until(lambda: not stage.session.links)
+    assert "left irc.test" in await stage.ada.says("disconnect")
+    assert stage.session.idle

@@ -63,7 +63,7 @@ class Operators(Commands):
     # Sending away -------------------------------------------------------------------------------------------------------
 
     async def _disconnect_user(self, call: Call) -> Done:
-        if not any(self._of(user) for user in self.bridge.sessions()):
+        if not any(self.wanted(user) for user in self.bridge.sessions()):
             return Done(say("irc.nobody-connected"))
         fields = [
             Field("jids", say("admin.accounts"), "jids", say("admin.accounts-help"), required=True, check=self._connected),
@@ -71,14 +71,14 @@ class Operators(Commands):
         ]
         answers = await call.ask(Form(say("irc.disconnect-user"), fields))
         chosen, reason = answers["jids"], str(answers["quit-message"])
-        away = [(user, server) for user in _several(chosen) for server in self._of(user)]
+        away = [(user, server) for user in _several(chosen) for server in self.wanted(user)]
         count = sum(self._away(user, server, reason) for user, server in away)
         return Done(say("irc.disconnected-count", count=count))
 
     async def _disconnect_from(self, call: Call) -> Done:
         field = Field("jid", say("admin.account"), "jid", required=True, check=self._connected)
         user = str((await call.ask(Form(say("irc.disconnect-from"), [field])))["jid"])
-        servers = {server: server for server in sorted(self._of(user))}
+        servers = {server: server for server in sorted(self.wanted(user))}
         fields = [
             Field("irc-servers", say("irc.networks-of", user=user), "choices", required=True, options=servers),
             Field("quit-message", say("irc.quit-message"), default=say("irc.goodbye")),
@@ -90,21 +90,13 @@ class Operators(Commands):
 
     def _connected(self, typed: str) -> str:
         user = typed.partition("/")[0]
-        if not self._of(user):
+        if not self.wanted(user):
             raise LegacyError("item-not-found", say("irc.user-nowhere", user=user))
         return user
 
-    def _of(self, user: str) -> list[str]:
-        """The networks that somebody is on, or on the way to."""
-        session = self.bridge.session_of(user)
-        if session is None:
-            return []
-        returns = session.bouncer.returns if session.bouncer is not None else {}
-        return sorted({*session.links, *returns})
-
     def _away(self, user: str, server: str, reason: str) -> int:
         session = self.bridge.session_of(user)
-        if session is None or server not in self._of(user):
+        if session is None or server not in self.wanted(user):
             return 0
         session.leave(server, reason)
         return 1
