@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from functools import lru_cache, partial
 from itertools import repeat
 from typing import Any, Final, NamedTuple
 
@@ -109,6 +110,15 @@ def _unknown(user: str) -> str:
     return ""
 
 
+def _called(bridge: LiveBridge, room: Address, nick: str) -> str:
+    return jid_of(bridge.person(room, nick).name, bridge.domain)
+
+
+@lru_cache(1_000)  # one text for all who are on a server
+def _tail(tail: str, domain: str) -> str:
+    return xml.attr(jid_of(f"x{tail}", domain)[1:])
+
+
 class Showing:
     """`user` is a bare JID; `send` and `send_all` take finished stanzas."""
 
@@ -196,13 +206,9 @@ class Showing:
 
     def _kin(self, room: Address) -> Kin:
         """How the people of a room are called outside of it."""
-        person, domain = self.bridge.person, self.bridge.domain
         tail = self.bridge.kin(room)
-        return Kin(
-            lambda nick: jid_of(person(room, nick).name, domain),
-            xml.attr(jid_of(f"x{tail}", domain)[1:]) if tail is not None else None,
-            self.worded,
-        )
+        end = _tail(tail, self.bridge.domain) if tail is not None else None
+        return Kin(partial(_called, self.bridge, room), end, self.worded)
 
     def archives(self) -> None:
         """What is to be archived may be another choice now: those inside are told (XEP-0045 10.2.1)."""

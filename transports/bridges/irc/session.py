@@ -59,6 +59,10 @@ CROWD_LIMIT: Final = 200_000
 JOIN_WITHIN: Final = 60.0
 
 
+#: Nothing is on its way: an empty deque of one's own holds 700 bytes, and thousands of networks are silent.
+NONE_AWAITED: Final[deque[tuple[Spoken, float]]] = deque(maxlen=0)
+
+
 class Line(Protocol):
     """What a session needs of its connection."""
 
@@ -202,12 +206,12 @@ class Network:
         self.channels: dict[str, Channel] = {}
         self.by_name: dict[str, Channel] = {}
         self.joins: dict[Address, tuple[Join, float]] = {}
-        self.renames: list[Rename] = []  # as is `unsure`: an empty deque holds 700 bytes, and there are thousands of networks
+        self.renames: list[Rename] = []
         self.epoch = 0.0
         self.fresh: tuple[str, ...] = ()
         self.quits: list[str] = []
         self.quit_as: tuple[Cause, str] = ("quit", "")
-        self.awaiting: deque[tuple[Spoken, float]] = deque()
+        self.awaiting = NONE_AWAITED
         self.covered = 0
         self.spoiled: dict[str, int] = {}
         self.unsure: list[tuple[Rename | SetSubject, float]] = []
@@ -390,6 +394,8 @@ class Network:
         if isinstance(command, SetSubject):
             self.unsure.append((command, now))
         elif self.echoes is None or not self.echoes.written(command, now):
+            if self.awaiting is NONE_AWAITED:
+                self.awaiting = deque()
             self.awaiting.append((command, now))
 
     def fence_line(self) -> str | None:
@@ -453,6 +459,7 @@ class Network:
                 self._unconfirmed(lost)
         if not self.awaiting:
             self.fence = ""
+            self.awaiting = NONE_AWAITED
         while self.unsure and now - self.unsure[0][1] > CONFIRM_WITHIN:
             self._give_up(self.unsure.pop(0)[0])
         self.mute = max(0, self.mute - 1)
