@@ -408,7 +408,7 @@ class IrcBridge(Directory, Inquiries, LiveBridge):
         wanted = {*session.links, *(session.bouncer.returns if session.bouncer is not None else ())} - {server}
         if len(wanted) >= self.settings.limits.networks:
             return LegacyError("resource-constraint", say("irc.too-many-networks", count=len(wanted)))
-        most = self.settings.network(server).connections
+        most = self.set.network(server).connections
         if most and sum(link.settings.name == server for link in self.links) >= most:
             return LegacyError("resource-constraint", say("irc.network-full", server=server), retry_after=600)
         return None

@@ -13,7 +13,7 @@ import ssl
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from ipaddress import ip_address
-from typing import Final
+from typing import Any, Final
 from typing import Protocol as Interface
 
 from irc.client import Connection as BaseConnection
@@ -218,13 +218,19 @@ class Way:
     ) -> None:
         """Open the socket (and TLS); OSError, ssl.SSLError or TimeoutError."""
         identd = self._dialer.identd
+        protocol = connection.protocol_class(connection, connection.reactor.loop)
+        connection.port = port
+        bind = settings.bind or ""
         async with asyncio.timeout(CONNECT_WITHIN):
+            if identd is None and settings.proxy is None and "/" not in bind:  # the loop alone is faster, and holds less
+                local = (bind, 0) if bind else None
+                loop = asyncio.get_running_loop()
+                await loop.create_connection(lambda: protocol, host, port, local_addr=local, **_encrypting(settings, tls))
+                return
             with identd.dialing() if identd else contextlib.nullcontext():
                 sock = await self._socket(settings, host, port)
                 if identd is not None and settings.proxy is None:
                     self._tell(identd, connection, sock)
-            protocol = connection.protocol_class(connection, connection.reactor.loop)
-            connection.port = port
             try:
                 await self._start(lambda: protocol, sock, settings, tls)
             except BaseException:
@@ -242,18 +248,7 @@ class Way:
         self, made: Callable[[], asyncio.BaseProtocol], sock: socket.socket, settings: NetworkSettings, tls: ssl.SSLContext | None
     ) -> None:
         """Give a connected socket to a protocol; the loop closes it when that fails."""
-        loop = asyncio.get_running_loop()
-        if tls is None:
-            await loop.create_connection(made, sock=sock)
-            return
-        await loop.create_connection(
-            made,
-            sock=sock,
-            ssl=tls,
-            server_hostname=settings.address,
-            ssl_handshake_timeout=CONNECT_WITHIN,
-            ssl_shutdown_timeout=2.0,
-        )
+        await asyncio.get_running_loop().create_connection(made, sock=sock, **_encrypting(settings, tls))
 
     async def _socket(self, settings: NetworkSettings, host: str, port: int) -> socket.socket:
         """A socket connected to the server, through the proxy if there is one."""
@@ -305,6 +300,14 @@ class Way:
                 sock = await self._socket(settings, host, port)
                 await self._start(lambda: peek, sock, settings, unverified())
         return untrusted(settings, where, reason, peek.found)
+
+
+def _encrypting(settings: NetworkSettings, tls: ssl.SSLContext | None) -> dict[str, Any]:
+    """What a loop is told of a connection's TLS."""
+    if tls is None:
+        return {}
+    within: dict[str, Any] = {"ssl_handshake_timeout": CONNECT_WITHIN, "ssl_shutdown_timeout": 2.0}
+    return {"ssl": tls, "server_hostname": settings.address, **within}
 
 
 def _guard(settings: NetworkSettings) -> None:

@@ -51,12 +51,12 @@ MENTION_CHOICES: Final = ("off", "mentions", "all")
 class Set:
     """What holds at a place for a user: what the user has set, else what the operator has, else what is usual."""
 
-    __slots__ = ("_fixed", "_irc", "_network", "options")
+    __slots__ = ("_fixed", "_irc", "network", "options")
 
     def __init__(self, irc: Irc, options: Options) -> None:
         self._irc = irc
         self._fixed = irc.server or ""
-        self._network = lru_cache(1_000)(irc.network)  # one for all who have set nothing there
+        self.network = lru_cache(1_000)(irc.network)  #: the operator's settings: one for all who have set nothing there
         self.options = options
 
     def server_of(self, place: Address) -> Address:
@@ -66,7 +66,7 @@ class Set:
     def settings(self, user: str, server: str) -> NetworkSettings:
         """How a user is on a network: what is set, on top of what the operator has. Raw lines only where they may be sent."""
         answers = self.options.of(user, irc_address.server(server, self._fixed))
-        found = chosen.settings_for(self._network(server), answers)
+        found = chosen.settings_for(self.network(server), answers)
         raw = self._irc.raw
         if found.after_connect and (raw == "off" or (raw == "admins" and answers.get(RAW_BY) != "admin")):
             return replace(found, after_connect=())
@@ -74,7 +74,7 @@ class Set:
 
     def network_of(self, place: Address) -> NetworkSettings:
         """The operator's settings for the network that a place is on."""
-        return self._network(irc_address.split(place, self._fixed)[1])
+        return self.network(irc_address.split(place, self._fixed)[1])
 
     def everywhere(self, user: str, var: str) -> Value | None:
         return self.options.of(user, irc_address.SERVICE).get(var)
