@@ -162,7 +162,7 @@ def test_sasl_failure_ends_it(numeric: str) -> None:
     "lines",
     [
         [":s CAP * LS :multi-prefix"],
-        [":s CAP * LS :sasl=EXTERNAL,ECDSA-NIST256P-CHALLENGE", ":s CAP me ACK :sasl"],
+        [":s CAP * LS :sasl=EXTERNAL,ECDSA-NIST256P-CHALLENGE"],
         [":s CAP * LS :sasl", ":s CAP me NAK :sasl"],  # biboumi hangs here
         [
             ":s CAP * LS :sasl multi-prefix",
@@ -182,6 +182,13 @@ def test_no_login_no_connection(lines: list[str]) -> None:
     assert it.failed is not None
     assert it.failed.condition == "not-authorized"
     assert not it.done
+
+
+def test_sasl_is_not_asked_for_where_no_mechanism_is_ours() -> None:
+    it = registration(sasl=ACCOUNT._replace(required=False))
+    assert hear(it, ":s CAP * LS :sasl=EXTERNAL multi-prefix") == ["CAP REQ multi-prefix"]
+    assert it.warning is not None and it.failed is None
+    assert hear(it, ":s CAP me ACK :multi-prefix") == ["CAP END"]
 
 
 def test_sasl_is_not_asked_for_without_an_account() -> None:

@@ -201,8 +201,12 @@ class Registration:
             if self.upgrade:
                 return []
         lines = self.proceed()
-        if self._login is not None and self.negotiation.offered("sasl") is None:
-            lines += self._no_login(LegacyError("not-authorized", _NO_SASL))
+        offered = self.negotiation.offered("sasl")
+        if offered is None:
+            self._no_login(LegacyError("not-authorized", _NO_SASL))
+        elif self._login is not None and not self._login.suits(offered):
+            self._no_login(error_for("908", [], LOGIN_ERRORS))
+            self.negotiation.withdraw(["sasl"])  # not asked for: nothing could be done with it
         if self.failed:
             return []
         return lines + (self.negotiation.request_offered() or self._end())

@@ -150,6 +150,11 @@ class Login:
     def puzzle(self) -> Puzzle | None:
         return self._current.puzzle if self._current is not None else None
 
+    def suits(self, offered: str) -> bool:
+        """A server that offers this has a mechanism of ours, or does not say what it has ('')."""
+        names = _named(offered)
+        return not names or any(mechanism.name in names for mechanism in self._left)
+
     def begin(self, offered: str | None) -> list[str]:
         """`sasl` is enabled; offered: its value, '' where the server does not say what it has."""
         self.started = True
@@ -158,7 +163,7 @@ class Login:
 
     def _limit(self, offered: str) -> None:
         """Only the mechanisms that the server names, where it names any."""
-        names = {name.strip().upper() for name in offered.split(",")} - {""}
+        names = _named(offered)
         if names:
             self._left = [mechanism for mechanism in self._left if mechanism.name in names]
 
@@ -244,6 +249,10 @@ _ANSWERS: Final[dict[str, Callable[[Login, Line], list[str]]]] = {
     "907": Login._succeeded,
     "908": Login._mechanisms_are,
 }
+
+
+def _named(offered: str) -> set[str]:
+    return {name.strip().upper() for name in offered.split(",")} - {""}
 
 
 def _mechanisms(credentials: Credentials, nonce: str) -> list[Mechanism]:
