@@ -12,15 +12,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import sqlite3
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from transports.events import Address
 from transports.log import kv
+
+if TYPE_CHECKING:
+    import sqlite3
 
 log = logging.getLogger(__name__)
 
@@ -188,6 +190,8 @@ class Roll:
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
+            import sqlite3  # here: a host where nobody is in a room has no need of it
+
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=5.0)
             try:
@@ -208,6 +212,8 @@ class Roll:
         """Everything that was true when the process ended. What cannot be read is told in the log, and nobody comes back."""
         if not self.path.exists():
             return []
+        import sqlite3
+
         try:
             return await asyncio.get_running_loop().run_in_executor(self._executor(), self._read)
         except (sqlite3.Error, OSError) as error:
@@ -283,6 +289,8 @@ class Roll:
 
 
 def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    import sqlite3
+
     found = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if found > VERSION:
         raise sqlite3.DatabaseError(f"{path} was written by a newer Transports")
