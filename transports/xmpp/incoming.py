@@ -35,6 +35,9 @@ _ENDS: Final = (b"</message>", b"</presence>", b"</iq>")
 #: COMPAT: expat since 2.6.0 keeps what may be half of a tag to itself until more has come, and so would keep a whole stanza
 #: for minutes. Those before have no such method and need none.
 _DEFERS: Final = hasattr(XMLParser, "flush")
+#: Comments, CDATA, declarations; processing instructions. Servers write none of them (RFC 6120 11.1), and within them the bytes
+#: of an end tag end nothing: a stream that has one has no plain messages any more.
+_DECLARED, _INSTRUCTED = b"<!", b"<?"
 
 
 class Incoming:
@@ -52,6 +55,9 @@ class Incoming:
     _takers: dict[str, Any]
     _between: bool
     _begun: bytes
+    _usual: bool
+    _head: bytes
+    _last: bytes
 
     def _accepted(self) -> None:
         """The server has let us in."""
@@ -105,7 +111,7 @@ class Incoming:
                 if not self._between:
                     return text[at:].encode() + data[end:]
             data = data[end:]
-        if data.startswith(swift.OPEN) and data[-1:] != b">" and len(data) < LONGEST:
+        if data[-1:] != b">" and len(data) < LONGEST and swift.begun(data):
             self._begun, data = data, b""  # more of it must come
         return data
 
@@ -135,14 +141,17 @@ class Incoming:
         if parser is None:
             return
         wrong: ParseError | None = None
+        well = True
         self._between = False
+        if self._usual:
+            self._look(data)
         try:
             parser.feed(data)
         except ParseError as error:
             wrong = error
         else:
             if _DEFERS:
-                self._hurry(parser)
+                well = self._hurry(parser)
         if self.xml_root is not None or self._opened():
             root = self.xml_root
             last = self._ended_last[-1][1] if self._ended_last else None
@@ -152,24 +161,37 @@ class Incoming:
             for stanza in root[:whole]:
                 self._spawn_event(stanza)
             del root[:whole]  # what is handled is forgotten
-            # the bytes of an end tag stand nowhere else: not in an attribute, and servers write no comments (RFC 6120 11.1)
-            self._between = bool(whole) and not len(root) and last is not root and data.endswith(_ENDS)
+            if self._usual and whole and wrong is None and well:  # then the bytes of an end tag stand nowhere else
+                self._between = not len(root) and last is not root and data.endswith(_ENDS)
             if last is root:
                 self.abort()
         if wrong is not None:
             self._give_up("not well-formed", error=str(wrong))
 
-    def _hurry(self, parser: Any) -> None:
-        """Have all that came looked at now; what is wrong with it counts after what is whole in it."""
+    def _look(self, data: bytes) -> None:
+        """Note when the stream is not as servers write it: the short way is for those that are."""
+        if self.xml_root is None:
+            self._head += data
+            self._usual = len(self._head) < LONGEST
+        else:
+            self._usual = not (_DECLARED in data or _INSTRUCTED in data or self._last + data[:1] in (_DECLARED, _INSTRUCTED))
+        self._last = data[-1:]
+
+    def _hurry(self, parser: Any) -> bool:
+        """Have all that came looked at now; what is wrong with it counts after what is whole in it. Whether nothing is."""
         try:
             parser.flush()
         except ParseError as error:
             self.loop.call_soon(partial(self._give_up, "not well-formed", error=str(error)))
+            return False
+        return True
 
     def init_parser(self) -> None:
         self.xml_root = None
         self._between = False
         self._begun = b""
+        self._usual = True
+        self._head = self._last = b""
         self._tree = TreeBuilder()
         self.parser = XMLParser(target=self._tree)
         self._ended_last: deque[tuple[str, Element]] = deque(maxlen=1)
@@ -180,6 +202,9 @@ class Incoming:
         self.xml_root = self._tree.close()  # the tree as it stands: this closes nothing
         if self.xml_root is None:
             return False
+        behind = swift.behind_header(self._head)
+        self._usual = self._usual and behind is not None and not (_DECLARED in behind or _INSTRUCTED in behind)
+        self._head = b""
         self.start_stream_handler(self.xml_root)
         return True
 

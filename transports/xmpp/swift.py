@@ -11,7 +11,7 @@ import re
 from typing import Final
 
 from transports.xmpp.address import parse
-from transports.xmpp.read import Message
+from transports.xmpp.read import NS, Message
 
 #: The end of a message, and the beginning of one: in the stream's own bytes.
 CLOSE, OPEN = b"</message>", b"<message "
@@ -42,19 +42,43 @@ _ATTRIBUTES: Final = "|".join(
     ]
 )
 _PLAIN: Final = re.compile(
-    rf"<message(?:{_ATTRIBUTES})*+>(?:{_BESIDE}|{_origin('one')})*+"
+    rf"<message(?P<attributes>(?:{_ATTRIBUTES})*+)>(?:{_BESIDE}|{_origin('one')})*+"
     rf"<body>(?P<body>{_TEXT})</body>(?:{_BESIDE}|{_origin('two')})*+</message>"
 )
 #: The message that begins at a place of a text, if it is a plain one.
 plain: Final = _PLAIN.match
+# A stream's own element, before it at most the XML declaration; values hold no `<` (XML 3.1).
+_QUOTED: Final = rb"(?:'[^'<]*+'|\"[^\"<]*+\")"
+_HEADER: Final = re.compile(
+    rb"(?:<\?xml\s+version=['\"]1\.0['\"](?:\s+encoding=['\"](?i:utf-8)['\"])?\s*\?>)?\s*"
+    rb"<stream:stream((?:\s+[\w:.-]+=" + _QUOTED + rb")*+)\s*>"
+)
+_spaces: Final = re.compile(rb"\sxmlns=(" + _QUOTED + rb")|\s[\w:.-]+=" + _QUOTED).findall
+_EMPTY: Final = re.compile(rb"<message(?:[^'\"<>/]++|'[^'<]*+'|\"[^\"<]*+\")*+/>")
 _entity: Final = re.compile("&(?:amp|apos|gt|lt|quot);")
 _ENTITIES: Final = {"&amp;": "&", "&apos;": "'", "&gt;": ">", "&lt;": "<", "&quot;": '"'}
 
 
+def behind_header(data: bytes) -> bytes | None:
+    """What follows the beginning of a stream; None when it is none whose messages can be read here: UTF-8, ours by default."""
+    found = _HEADER.match(data)
+    if found is None or [value[1:-1] for value in _spaces(found[1]) if value] != [NS[1:-1].encode()]:
+        return None
+    return data[found.end() :]
+
+
+def begun(data: bytes) -> bool:
+    """Whether these are the first bytes of a message that may be a plain one, and not all of it."""
+    return data.startswith(OPEN) and CLOSE[:-1] not in data and _EMPTY.match(data) is None
+
+
 def message(found: re.Match[str]) -> Message | None:
     """The message; None when it is the parser's after all. JidError when the address in `to` is none."""
-    sender, to, id, groupchat, language, one, one_, body, two, two_ = found.groups()
+    attributes, sender, to, id, groupchat, language, one, one_, body, two, two_ = found.groups()
     if groupchat is None or not to or "]]>" in body:
+        return None
+    # two quotes each: none is there twice (XML 3.1)
+    if attributes.count("'") != 4 + 2 * ((sender is not None) + (id is not None) + (language is not None)):
         return None
     origins = (one, one_, two, two_)
     unset = origins.count(None)
