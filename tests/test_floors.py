@@ -26,6 +26,7 @@ FLOORS = {
     "xmpp.administer xmpp.channelsearch xmpp.inviting xmpp.rsm "
     "xmpp.sharing xmpp.markup xmpp.forms xmpp.prose xmpp.meaning xmpp.semantics xmpp.chat "
     "bridges.*.address bridges.*.read bridges.*.write bridges.*.text bridges.*.session "
+    "bridges.irc.confirming bridges.irc.seams "
     "bridges.irc.ignoring bridges.irc.mentions "
     "bridges.irc.invites bridges.irc.listing bridges.irc.modes bridges.irc.ranks "
     "bridges.irc.asks bridges.irc.orders bridges.irc.caps bridges.irc.channel bridges.irc.crowd bridges.irc.flow "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from transports.bridges.irc import inbound
+from transports.bridges.irc import confirming, inbound
 from transports.bridges.irc.flow import Outgoing
 from transports.bridges.irc.session import Network
 from transports.events import Address, Echoed, Fact, Join, Leave, Rename, Say, SetSubject
@@ -38,7 +38,7 @@ class Scene:
             self.feed(f":irc.test 005 {ME} {' '.join(isupport)} :are supported", f":irc.test 376 {ME} :End of MOTD")
             self.facts.clear()
 
-    # session.Line
+    # seams.Line
 
     def write(self, line: str) -> None:
         self.lines.append(line)
@@ -71,7 +71,7 @@ class Scene:
         for _, (line, command) in self.queued:
             self.lines.append(line)
             if command is not None:
-                self.net.written(command, self.now)
+                confirming.written(self.net, command, self.now)
         self.queued.clear()
 
     def feed(self, *lines: str) -> None:
@@ -103,7 +103,7 @@ class Scene:
 
     def pong(self) -> None:
         """The server answers the fence."""
-        fence = self.net.fence_line()
+        fence = confirming.fence_line(self.net)
         assert fence is not None
         self.feed(f":irc.test PONG irc.test {fence.partition(' ')[2]}")
 

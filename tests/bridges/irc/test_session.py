@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.bridges.irc.scene import BY, ME, ROOM, Scene, say
-from transports.bridges.irc.orders import AWAITING_LIMIT
-from transports.bridges.irc.session import CONFIRM_WITHIN, JOIN_WITHIN
+from transports.bridges.irc import confirming
+from transports.bridges.irc.confirming import CONFIRM_WITHIN
+from transports.bridges.irc.orders import AWAITING_LIMIT, JOIN_WITHIN
 from transports.errors import LegacyError
 from transports.events import (
     BY_ADDRESS,
@@ -299,16 +300,16 @@ def test_a_message_is_echoed_by_the_answer_to_the_fence() -> None:
     assert scene.told() == []
     scene.pong()
     assert scene.echoed() == ["1", "2"]
-    assert scene.net.fence_line() is None
+    assert confirming.fence_line(scene.net) is None
 
 
 def test_only_what_was_written_before_the_fence_is_confirmed_by_it() -> None:
     scene = Scene()
     scene.enter()
     scene.do(say())
-    fence = scene.net.fence_line()
+    fence = confirming.fence_line(scene.net)
     scene.do(say(id="2"))
-    assert scene.net.fence_line() is None
+    assert confirming.fence_line(scene.net) is None
     scene.feed(":irc.test PONG irc.test f0", f":irc.test PONG irc.test {str(fence)[5:]}")
     assert scene.echoed() == ["1"]
     scene.pong()
@@ -319,7 +320,7 @@ def test_an_error_in_between_belongs_to_the_message_in_between() -> None:
     scene = Scene()
     scene.enter()
     scene.do(say(id="1"), say("to bob", BOB, id="2"), say(id="3"))
-    fence = scene.net.fence_line()
+    fence = confirming.fence_line(scene.net)
     scene.feed(":irc.test 401 ada BOB :No such nick")
     failed = scene.only(Failed)
     assert failed.of.id == "2" and failed.error.condition == "item-not-found"
@@ -381,7 +382,7 @@ def test_a_message_not_confirmed_in_time_is_an_error() -> None:
     scene = Scene()
     scene.enter()
     scene.do(say())
-    scene.net.fence_line()
+    confirming.fence_line(scene.net)
     scene.net.tick(scene.now + CONFIRM_WITHIN + 1)
     failed = scene.only(Failed)
     assert failed.error.condition == "remote-server-timeout" and not failed.error.certain
@@ -393,7 +394,7 @@ def test_there_is_an_end_to_what_may_be_on_its_way() -> None:
     scene = Scene()
     scene.enter()
     for number in range(AWAITING_LIMIT):
-        scene.net.written(Say(ROOM, "", "x", BY, str(number)), scene.now)
+        confirming.written(scene.net, Say(ROOM, "", "x", BY, str(number)), scene.now)
     scene.do(say(id="last"))
     assert scene.only(Failed).error.condition == "resource-constraint"
 

@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from tests.bridges.irc.scene import BY, ME, ROOM, Scene, say
-from transports.bridges.irc import inbound
+from transports.bridges.irc import confirming, inbound
 from transports.bridges.irc.activity import Activities
 from transports.bridges.irc.asks import Question
 from transports.bridges.irc.batches import LINES, OPEN, SIZE, WITHIN
+from transports.bridges.irc.confirming import CONFIRM_WITHIN
 from transports.bridges.irc.feelings import FELT
 from transports.bridges.irc.negotiation import Negotiation
 from transports.bridges.irc.read import Line
-from transports.bridges.irc.session import CONFIRM_WITHIN
 from transports.bridges.irc.speaking import hush
 from transports.bridges.irc.tagged import LONGEST_KEY, marks
 from transports.errors import LegacyError
@@ -271,7 +271,7 @@ def test_an_echo_with_our_label_confirms_with_the_id() -> None:
     scene.do(say("hello", id="1"))
     (line,) = scene.sent()
     assert line == "@label=s1 PRIVMSG #c :hello"
-    assert scene.net.fence_line() is None
+    assert confirming.fence_line(scene.net) is None
     scene.feed("@label=s1;msgid=m1 :ada!a@h PRIVMSG #c :Hello!")
     (echoed,) = scene.told()
     assert isinstance(echoed, Echoed) and [c.id for c in echoed.of] == ["1"] and list(echoed.keys) == ["m1"]

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 AWAITING_LIMIT: Final = 20_000
 #: One JOIN line carries channels up to this many bytes, keys included (RFC 2812 3.2.1, 512 bytes a line).
 JOIN_BATCH: Final = 400
+#: Seconds a server has to answer a JOIN.
+JOIN_WITHIN: Final = 60.0
 #: Channels in one line, where the server says nothing of it (TARGMAX): InspIRCd takes no more unless told.
 JOIN_MOST: Final = 20
 #: The longest key of a channel, in bytes; with the longest name it fits one line.
@@ -129,6 +131,19 @@ def _send_join(net: Network, batch: list[Join]) -> None:
     if names and not net.line.queue("", [write.line("JOIN", names, *([",".join(keys)] if keys else []))]):
         for channel in wanted:
             net.refuse(channel, LegacyError("resource-constraint", say("irc.full")))
+
+
+def give_up_joins(net: Network, now: float) -> None:
+    """Nobody waits for longer than JOIN_WITHIN to come in."""
+    for room, (_, since) in list(net.joins.items()):
+        if now - since > JOIN_WITHIN:
+            channel = net.find(irc_address.split(room, net.fixed)[0])
+            error = LegacyError("remote-server-timeout", say("irc.slow-join", server=net.server))
+            if channel is not None and channel.present:  # only the names did not come: a new try has to join anew
+                part(net, channel, "")
+                net.tell(Refused(room, error))
+            elif channel is not None:
+                net.refuse(channel, error)
 
 
 def _leave(net: Network, command: Leave, now: float) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from transports.bridges.irc import address as irc_address
-from transports.bridges.irc import folk, history, standard, tagged, watch, whois, write
+from transports.bridges.irc import confirming, folk, history, standard, tagged, watch, whois, write
 from transports.bridges.irc.caps import MAX_TOKEN
 from transports.bridges.irc.crowd import (
     KICKBAN,
@@ -69,7 +69,7 @@ def _cap(net: Network, line: Line, now: float) -> None:
 
 
 def _pong(net: Network, line: Line, now: float) -> None:
-    net.pong(line.params[-1] if line.params else "")
+    confirming.pong(net, line.params[-1] if line.params else "")
 
 
 def _isupport(net: Network, line: Line, now: float) -> None:
@@ -262,7 +262,7 @@ def _error_numeric(net: Network, line: Line) -> bool:
     if line.command in SEND_ERRORS and net.awaiting:
         if not subject and line.command in ("411", "412", "417"):
             subject = _target_of_first(net)
-        return net.unsay(subject, error_for(line.command, line.params, SEND_ERRORS))
+        return confirming.unsay(net, subject, error_for(line.command, line.params, SEND_ERRORS))
     return False
 
 

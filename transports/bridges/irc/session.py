@@ -1,18 +1,16 @@
 """One user's connection to one IRC network, without the connection: lines in, facts and lines out.
 
 Everything that changes what we know of a network lives here and in `inbound`; sockets, clocks and timers live in `wire`.
-The state of a Say: queued in `flow` -> written -> covered by a fence (PING) -> confirmed by its PONG. An error numeric in
-between belongs to the first message to that target that is in between.
+Commands are carried out by `orders`; what the server has taken of them is `confirming`'s business.
 RFC 2812, and https://modern.ircdocs.horse for what servers do today.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Collection
-from typing import Final, Protocol
+from typing import Final
 
-from transports.bridges.irc import absence, folk, regain, watch, write
+from transports.bridges.irc import absence, confirming, folk, orders, regain, watch, write
 from transports.bridges.irc import address as irc_address
 from transports.bridges.irc.abilities import NO_ABILITIES, Abilities, abilities
 from transports.bridges.irc.activity import Activities
@@ -21,10 +19,10 @@ from transports.bridges.irc.batches import Batches
 from transports.bridges.irc.channel import Channel
 from transports.bridges.irc.charsets import NO_ROOMS, Rooms
 from transports.bridges.irc.echoes import Echoes, Spoken
-from transports.bridges.irc.formatting import USUAL, utterances
+from transports.bridges.irc.formatting import USUAL
 from transports.bridges.irc.isupport import ISupport
 from transports.bridges.irc.negotiation import Negotiation
-from transports.bridges.irc.orders import ORDERS, join, part, send_joins
+from transports.bridges.irc.seams import Line, Pastes
 from transports.errors import LegacyError
 from transports.events import (
     NO_RANK,
@@ -42,69 +40,16 @@ from transports.events import (
     Refused,
     Rename,
     Said,
-    Say,
     SetSubject,
     Up,
 )
 from transports.words import say
 
 _NO_CAPS: Final[frozenset[str]] = frozenset()
-#: Seconds from the socket write to the confirmation; after that the message counts as lost (architecture: promises).
-CONFIRM_WITHIN: Final = 30.0
 #: No prefix (`nick!user@host`) is longer, in bytes; messages that fit whatever ours is need no closer look.
 LONGEST_PREFIX: Final = 200
 #: Members over all channels of one connection, past which it ends.
 CROWD_LIMIT: Final = 200_000
-#: Seconds a server has to answer a JOIN.
-JOIN_WITHIN: Final = 60.0
-
-
-#: Nothing is on its way: an empty deque of one's own holds 700 bytes, and thousands of networks are silent.
-NONE_AWAITED: Final[deque[tuple[Spoken, float]]] = deque(maxlen=0)
-
-
-class Line(Protocol):
-    """What a session needs of its connection."""
-
-    def write(self, line: str) -> None:
-        """Write at once, past the flood control."""
-        ...
-
-    def queue(self, key: str, lines: list[str], of: Spoken | SetSubject | None = None) -> bool:
-        """Write the lines of one command when the flood control lets it; False when the queue is full.
-
-        `Network.written` is called with `of` when the last of them is on the socket.
-        """
-        ...
-
-    def unqueue(self, key: str) -> list[Spoken | SetSubject]:
-        """Forget what waits for a target."""
-        ...
-
-    def defer(self, send: Callable[[], None]) -> float:
-        """Have a JOIN sent when it is its turn among all who come to this network; seconds until then."""
-        ...
-
-    @property
-    def free(self) -> bool:
-        """Nothing waits for the flood control."""
-        ...
-
-
-class Pastes(Protocol):
-    """What becomes of texts that are too long for a chat, and of what is said behind them (`pastes`)."""
-
-    def holds(self, target: str, command: Say) -> bool:
-        """Whether a message waits for one before it."""
-        ...
-
-    def takes(self, target: str, command: Say, lines: int) -> bool:
-        """Whether a text of so many lines is not to be sent as it is."""
-        ...
-
-    def close(self, error: LegacyError) -> None:
-        """The connection is over; what waits has failed."""
-        ...
 
 
 class Network:
@@ -211,7 +156,7 @@ class Network:
         self.fresh: tuple[str, ...] = ()
         self.quits: list[str] = []
         self.quit_as: tuple[Cause, str] = ("quit", "")
-        self.awaiting = NONE_AWAITED
+        self.awaiting = confirming.NONE_AWAITED
         self.covered = 0
         self.spoiled: dict[str, int] = {}
         self.unsure: list[tuple[Rename | SetSubject, float]] = []
@@ -257,7 +202,7 @@ class Network:
 
     def do(self, command: Command, now: float) -> None:
         """Carry out a command of the user; everything it leads to comes back as facts."""
-        order = ORDERS.get(type(command))
+        order = orders.ORDERS.get(type(command))
         if order is not None:
             order(self, command, now)
 
@@ -301,8 +246,8 @@ class Network:
             if self.isupport.is_channel(name):
                 sound.append((command, now))
             else:
-                join(self, command, now)
-        send_joins(self, sound, paced=True)
+                orders.join(self, command, now)
+        orders.send_joins(self, sound, paced=True)
 
     def refuse_all(self, error: LegacyError, kept: Collection[Address] = ()) -> None:
         """Nobody who waits to get in gets in (connection, TLS, nick or SASL failed), but for `kept`, where nothing is told."""
@@ -387,81 +332,9 @@ class Network:
         fold = self.isupport.fold
         return nick == self.nick or (len(nick) == len(self.nick) and fold(nick) == fold(self.nick))
 
-    # Confirmation -------------------------------------------------------------------------------------------------
-
-    def written(self, command: Spoken | SetSubject, now: float) -> None:
-        """The last line of `command` is on the socket."""
-        if isinstance(command, SetSubject):
-            self.unsure.append((command, now))
-        elif self.echoes is None or not self.echoes.written(command, now):
-            if self.awaiting is NONE_AWAITED:
-                self.awaiting = deque()
-            self.awaiting.append((command, now))
-
-    def fence_line(self) -> str | None:
-        """The PING that confirms what was written so far; None while another is on its way or nothing waits."""
-        if self.fence or not self.awaiting:
-            return None
-        self.fences += 1
-        self.fence = f"f{self.fences}"
-        self.covered = len(self.awaiting)
-        return f"PING :{self.fence}"
-
-    def pong(self, token: str) -> None:
-        """What lies before the fence is in the server's hands."""
-        if token != self.fence or not token:
-            return
-        self.fence = ""
-        self.spoiled.clear()
-        take = self.awaiting.popleft
-        taken = [take()[0] for _ in range(self.covered)]
-        self.covered = 0
-        if taken and self.echoes is not None:
-            self.tell(Echoed(taken, [self.echoes.key(command) for command in taken]))
-        elif taken:
-            self.tell(Echoed(taken))
-
-    def unsay(self, target: str, error: LegacyError) -> bool:
-        """An error numeric for `target`: the first message to it that is not confirmed has failed. False: there is none."""
-        folded = self.isupport.fold(target)
-        if self.spoiled.get(folded, 0):  # another line of a message that has failed already
-            self.spoiled[folded] -= 1
-            return True
-        for sent, _ in self.awaiting:
-            name = sent.nick or irc_address.split(sent.to, self.fixed)[0]
-            if self.isupport.fold(name) == folded:
-                self.unawait(sent)
-                if isinstance(sent, Say):
-                    self.spoiled[folded] = len(utterances(sent.text, name, self.prefix, self.manners.codes)) - 1
-                self.tell(Failed(sent, error))
-                return True
-        return False
-
-    def unawait(self, command: Spoken) -> None:
-        """The fence confirms one less."""
-        for index, (sent, _) in enumerate(self.awaiting):
-            if sent is command:
-                del self.awaiting[index]
-                if index < self.covered:
-                    self.covered -= 1
-                break
-        if self.echoes is not None:
-            self.echoes.forget(command)
-
     def tick(self, now: float) -> None:
-        """Once a second: give up on messages and joins that were never answered."""
-        while self.awaiting and now - self.awaiting[0][1] > CONFIRM_WITHIN:
-            lost, _ = self.awaiting[0]
-            self.unawait(lost)
-            self._unconfirmed(lost)
-        if self.echoes is not None:
-            for lost in self.echoes.overdue(now - CONFIRM_WITHIN):
-                self._unconfirmed(lost)
-        if not self.awaiting:
-            self.fence = ""
-            self.awaiting = NONE_AWAITED
-        while self.unsure and now - self.unsure[0][1] > CONFIRM_WITHIN:
-            self._give_up(self.unsure.pop(0)[0])
+        """Once a second: give up on what was never answered, and ask and say what is due."""
+        confirming.tick(self, now)
         self.mute = max(0, self.mute - 1)
         self.loud = max(0, self.loud - 1)
         folk.ask(self, now)
@@ -471,33 +344,7 @@ class Network:
             self.asks.expire(now)
             self.asks = self.asks if len(self.asks) else None
         if self.joins and self.ready:
-            for room, (_, since) in list(self.joins.items()):
-                if now - since > JOIN_WITHIN:
-                    channel = self.find(irc_address.split(room, self.fixed)[0])
-                    error = LegacyError("remote-server-timeout", say("irc.slow-join", server=self.server))
-                    if channel is not None and channel.present:  # only the names did not come: a new try has to join anew
-                        part(self, channel, "")
-                        self.tell(Refused(room, error))
-                    elif channel is not None:
-                        self.refuse(channel, error)
-
-    def _unconfirmed(self, command: Spoken) -> None:
-        self.tell(Failed(command, LegacyError("remote-server-timeout", say("irc.unconfirmed"), certain=False)))
-
-    def _give_up(self, command: Rename | SetSubject) -> None:
-        """Servers say nothing of a nick or subject that is what it was; any other nick that is not answered has failed."""
-        if isinstance(command, SetSubject):
-            channel = self.find(irc_address.split(command.room, self.fixed)[0])
-            if channel is not None and command in channel.topics:
-                channel.topics.remove(command)
-                self.tell(Echoed((command,)))
-        elif command in self.renames:
-            self.renames.remove(command)
-            if self.isupport.fold(command.nick) == self.isupport.fold(self.nick):
-                self.tell(Echoed((command,)))
-            else:
-                words = say("irc.slow-nick", server=self.server)
-                self.tell(Failed(command, LegacyError("remote-server-timeout", words)))
+            orders.give_up_joins(self, now)
 
     # The table of channels ----------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from transports.bridges.irc.confirming import unawait, unsay
 from transports.bridges.irc.crowd import plain
 from transports.bridges.irc.echoes import Spoken
 from transports.bridges.irc.numerics import MAX_WORDS
@@ -49,11 +50,11 @@ def refused(net: Network, line: Line) -> bool:
     elif command == "BATCH":
         wanted = [sent for sent, _ in net.awaiting if isinstance(sent, Say) and "\n" in sent.text]
     elif command in ("PRIVMSG", "NOTICE", "TAGMSG"):
-        return bool(context) and net.unsay(context[0], fail_error(line))
+        return bool(context) and unsay(net, context[0], fail_error(line))
     else:
         return False
     if not wanted:
         return False
-    net.unawait(wanted[0])
+    unawait(net, wanted[0])
     net.tell(Failed(wanted[0], fail_error(line)))
     return True

@@ -17,7 +17,7 @@ from typing import Final, Protocol
 from irc.client_aio import AioReactor
 
 from transports.bridges.irc import address as irc_address
-from transports.bridges.irc import charsets, inbound, speaking, write
+from transports.bridges.irc import charsets, confirming, inbound, speaking, write
 from transports.bridges.irc.asks import Question
 from transports.bridges.irc.caps import Registration, closing_error
 from transports.bridges.irc.dial import Connection, Way, pin_error
@@ -368,7 +368,7 @@ class Link:
         if flow.rate == 0 and not self.choked and not flow.size and self.net.ready:
             self.out += lines
             if of is not None:
-                self.net.written(of, self.loop.time())
+                confirming.written(self.net, of, self.loop.time())
         elif not flow.push(key, lines, of):
             return False
         if not self.waking:
@@ -411,11 +411,11 @@ class Link:
             for line, command in self.flow.due(now):
                 out.append(line)
                 if command is not None:
-                    self.net.written(command, now)
+                    confirming.written(self.net, command, now)
             self._wait(self.flow.wait(now))
         # a fence is a line too: while others wait for the flood control, it comes seldom
         if not self.flow.size or self.loop.time() - self.fenced > FENCE_EVERY:
-            fence = self.net.fence_line()
+            fence = confirming.fence_line(self.net)
             if fence is not None:
                 self.fenced = self.loop.time()
                 out.append(fence)
