@@ -44,7 +44,8 @@ FLOORS = {
     "tasks asking accounts contacts options store.* "
     "bridges.irc.settings "
     "control config config_errors config_models config_values secrets log notify catalogs resolve "
-    "files.pictures files.depot files.thumbnail bridges.irc.greeting bridges.irc.chosen bridges.irc.certificates bridges.irc.tls "
+    "files.pictures files.depot files.thumbnail "
+    "bridges.irc.gates bridges.irc.greeting bridges.irc.chosen bridges.irc.certificates bridges.irc.tls "
     "bridges.irc.keeping",
     # the network
     3: "xmpp.wire xmpp.advice xmpp.services xmpp.inquiries xmpp.desk xmpp.calls xmpp.commands xmpp.register xmpp.prompt "
@@ -53,7 +54,7 @@ FLOORS = {
     "xmpp.archiving xmpp.incoming xmpp.moderating bridges.irc.rooms bridges.irc.directory bridges.irc.roomcommands "
     "files.reach files.fetching files.putting files.exchange "
     "bridges.irc.command bridges.irc.configure bridges.irc.networks bridges.irc.acting bridges.irc.operators "
-    "bridges.irc.bouncer bridges.irc.staying "
+    "bridges.irc.bouncer bridges.irc.connections bridges.irc.staying "
     "bridges.*.wire bridges.*.bridge bridges.irc.pastes bridges.irc.people bridges.irc.watching bridges.irc.lookups "
     "bridges.irc.inquiries bridges.irc.dial bridges.irc.socks bridges.irc.identd",
     4: "app cli shell.* __main__ web",  # may import all

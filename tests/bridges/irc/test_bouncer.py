@@ -13,7 +13,7 @@ from tests.bridges.irc.scene import BY, ME, ROOM
 from tests.bridges.irc.test_wire import Stage, until
 from transports.bridges.irc import regain, retry
 from transports.bridges.irc.bouncer import Return
-from transports.bridges.irc.bridge import IrcSession
+from transports.bridges.irc.connections import IrcSession
 from transports.bridges.irc.wire import DEAD, QUIET, Link
 from transports.config_models import IrcLimits
 from transports.errors import LegacyError

@@ -10,7 +10,9 @@ import pytest_asyncio
 
 from tests.bridges.irc.scene import BY
 from tests.far import Nobody
-from transports.bridges.irc.bridge import GATES, Gate, IrcBridge, IrcSession
+from transports.bridges.irc.bridge import IrcBridge
+from transports.bridges.irc.connections import IrcSession
+from transports.bridges.irc.gates import GATES, Gate
 from transports.config_models import Irc
 from transports.errors import LegacyError
 from transports.events import (
@@ -50,7 +52,7 @@ async def session() -> AsyncIterator[tuple[IrcSession, Out]]:
     out = Out()
     opened = made(connect_rate=[1, 0.001], limits={"networks": 2, "channels": 3}).open("ada@example.org", out)
     for _ in range(2):
-        opened.bridge._gate(opened.bridge.settings.network("n0.test")).reserve()
+        opened.bridge.gates.connecting(opened.bridge.settings.network("n0.test")).reserve()
     yield opened, out
     opened.close("")
     assert opened.idle and not opened.bridge.links
@@ -115,12 +117,12 @@ def test_nobody_is_refused_at_the_gate_but_waits() -> None:
 
 async def test_many_names_do_not_make_a_gate_forget_who_waits_at_it() -> None:
     bridge = made(connect_rate=[2, 0.001])
-    used = bridge._gate(bridge.settings.network("n0.test"))
+    used = bridge.gates.connecting(bridge.settings.network("n0.test"))
     assert [used.reserve() for _ in range(2)] == [0, 0]
     for number in range(3 * GATES):
-        bridge._gate(bridge.settings.network(f"other{number}.test"))
-    assert len(bridge._gates) <= GATES + 1
-    assert bridge._gate(bridge.settings.network("n0.test")) is used and used.reserve() > 0
+        bridge.gates.connecting(bridge.settings.network(f"other{number}.test"))
+    assert len(bridge.gates) <= GATES + 1
+    assert bridge.gates.connecting(bridge.settings.network("n0.test")) is used and used.reserve() > 0
 
 
 def test_a_gate_is_full_again_after_its_time() -> None:

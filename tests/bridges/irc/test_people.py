@@ -15,7 +15,8 @@ from tests.bridges.irc.scene import BY, ME, ROOM
 from tests.bridges.irc.test_wire import Out, until
 from tests.far import Nobody
 from transports.bridges.irc import ignoring
-from transports.bridges.irc.bridge import IrcBridge, default_nick
+from transports.bridges.irc.bridge import IrcBridge
+from transports.bridges.irc.connections import default_nick
 from transports.bridges.irc.wire import Link
 from transports.config_models import Irc
 from transports.describe import Wrong

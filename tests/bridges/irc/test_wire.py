@@ -19,7 +19,8 @@ from lab import certificate
 from lab.scripted_irc import Guest, ScriptedIrc
 from tests.bridges.irc.scene import BY, ME, ROOM
 from tests.far import Nobody
-from transports.bridges.irc.bridge import IrcBridge, IrcSession
+from transports.bridges.irc.bridge import IrcBridge
+from transports.bridges.irc.connections import IrcSession
 from transports.bridges.irc.session import CROWD_LIMIT
 from transports.bridges.irc.wire import DEAD, UNSENT_LIMIT, Link
 from transports.config_models import Irc

@@ -23,7 +23,7 @@ from transports.words import Text, say
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from transports.bridges.irc.bridge import IrcSession
+    from transports.bridges.irc.connections import IrcSession
     from transports.bridges.irc.wire import Link
 
 #: The option of a server (a switch) that keeps services from being asked for the nick.

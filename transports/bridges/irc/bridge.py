@@ -1,6 +1,6 @@
-"""The IRC bridge: whose connection goes where, how many there may be, and how fast they are opened.
+"""The IRC bridge: what it is to the house, how many connections there may be, and the one timer of all.
 
-Holds the users' sessions and the links of each; the protocol itself is in `session` and `inbound`, sockets in `wire`.
+Each user's connections are in `connections`, sockets in `wire`, the protocol itself in `session` and `inbound`.
 """
 
 from __future__ import annotations
@@ -9,10 +9,9 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from functools import partial
-from typing import Final, cast
+from typing import Final
 from weakref import WeakValueDictionary
 
 from irc.client_aio import AioReactor
@@ -21,9 +20,11 @@ from transports.bridges.irc import address as irc_address
 from transports.bridges.irc import mentions
 from transports.bridges.irc.bouncer import Bouncer
 from transports.bridges.irc.certificates import Certificates
+from transports.bridges.irc.connections import IrcSession
 from transports.bridges.irc.dial import Dialer
 from transports.bridges.irc.directory import Directory, Shelf
 from transports.bridges.irc.formatting import FORMATTING, FORMATTING_OUT, PLAIN, Manners
+from transports.bridges.irc.gates import Gates
 from transports.bridges.irc.identd import Identd
 from transports.bridges.irc.ignoring import Ignored
 from transports.bridges.irc.inquiries import Inquiries
@@ -36,29 +37,19 @@ from transports.bridges.irc.settings import Set
 from transports.bridges.irc.sts import Policies
 from transports.bridges.irc.watching import Watching
 from transports.bridges.irc.wire import Link
-from transports.config import Irc, NetworkSettings
+from transports.config import Irc
 from transports.describe import Card, Description, Status
 from transports.errors import LegacyError
 from transports.events import (
     Address,
-    Command,
-    Correct,
-    Failed,
     Invite,
     Join,
     Leave,
-    Left,
-    React,
-    Read,
-    Refused,
     Rename,
     RequestVoice,
-    Retract,
     Said,
     Say,
-    SetAway,
     SetSubject,
-    Type,
 )
 from transports.options import Options as Unkept
 from transports.ports import Accounts, Files, Hearing, Identity, LiveBridge, Options, Outlet, Services
@@ -70,203 +61,11 @@ log = logging.getLogger(__name__)
 #: A body longer than this is no chat but a file; it would take minutes to send at any flood limit, and its reflection must
 #: fit into one stanza, whatever its characters are.
 MAX_TEXT: Final = 30_000
-#: Gates that are kept before those that hold nobody up are forgotten.
-GATES: Final = 1_000
 
 _CAN: Final[dict[str, frozenset[type]]] = {
     "room": frozenset({Invite, Join, Leave, Rename, RequestVoice, Say, SetSubject}),
     "person": frozenset({Say}),
 }
-
-
-#: Commands that go to a room, one of its members, or a person.
-_SPOKEN: Final = (Say, Correct, Retract, React, Type, Read)
-
-
-class Gate:
-    """A token bucket that queues: nobody is refused, everybody gets a place in time. `rate` 0: no limit."""
-
-    def __init__(self, burst: float, rate: float, clock: Callable[[], float]) -> None:
-        self.burst = burst
-        self.rate = rate
-        self.clock = clock
-        self.tokens = burst
-        self.filled = clock()
-
-    def reserve(self) -> float:
-        """Take a place; seconds until it is due."""
-        if self.rate == 0:
-            return 0.0
-        now = self.clock()
-        self.tokens = min(self.burst, self.tokens + (now - self.filled) * self.rate) - 1
-        self.filled = now
-        return max(0.0, -self.tokens / self.rate)
-
-    @property
-    def full(self) -> bool:
-        """As good as new."""
-        return self.rate == 0 or self.tokens + (self.clock() - self.filled) * self.rate >= self.burst
-
-    async def slot(self) -> None:
-        wait = self.reserve()
-        if wait:
-            await asyncio.sleep(wait)
-
-
-def default_nick(user: str) -> str:
-    """What to be called who has not said: what of the account's name IRC takes."""
-    local = user.partition("@")[0]
-    fit = "".join(char for char in local if char.isascii() and (char.isalnum() or char in "-_"))
-    return fit.lstrip("-0123456789")[:16] or "guest"
-
-
-class IrcSession:
-    """One user's connections, by the server's name."""
-
-    __slots__ = ("__weakref__", "bouncer", "bridge", "held", "links", "outlet", "user")
-
-    def __init__(self, bridge: IrcBridge, user: str, outlet: Outlet) -> None:
-        self.bridge = bridge
-        self.user = user
-        self.outlet = outlet
-        self.links: dict[str, Link] = {}
-        self.bouncer: Bouncer | None = None
-        self.held = False
-
-    def do(self, command: Command) -> None:
-        if type(command) is SetAway:
-            for each in self.links.values():
-                each.net.do(command, each.loop.time())
-            return
-        place = command.to if isinstance(command, _SPOKEN) else cast(Join, command).room
-        server = irc_address.split(place, self.bridge.fixed)[1]
-        link = self.links.get(server)
-        if type(command) is Say and link is not None:
-            link.net.do(command, 0.0)  # it counts from the socket write
-        elif isinstance(command, Join):
-            self._join(command, server, link)
-        else:
-            if isinstance(command, Leave) and self.bouncer is not None:
-                self.bouncer.leave(command.room, server)
-            if link is not None:
-                link.net.do(command, link.loop.time())
-            elif not isinstance(command, Leave | Type | Read):
-                error = self.bouncer.refusal(server) if self.bouncer is not None else None
-                words = say("irc.unconnected", server=server)
-                of = cast(Say | Rename | SetSubject, command)
-                self.outlet.tell(Failed(of, error or LegacyError("recipient-unavailable", words, type="cancel")))
-
-    def attach(self, server: str) -> None:
-        """Connect without a channel, and stay. LegacyError when the user may have no more networks."""
-        if self.bouncer is not None and server in self.bouncer.returns and server not in self.links:
-            self.bouncer.again(server)
-        if server not in self.links and (error := self.bridge.full(self, server)) is not None:
-            raise error
-        link = self.links.get(server) or self.connect(server)
-        link.connect(default_nick(self.user))
-
-    def reattach(self, server: str) -> None:
-        """A new connection, now; without a channel where there is none to come back to. LegacyError."""
-        if server in self.links or (self.bouncer is not None and server in self.bouncer.returns):
-            self.bounce().again(server)
-        else:
-            self.attach(server)
-
-    def leave(self, server: str, reason: str) -> None:
-        """The user wants to be gone from there."""
-        if self.bouncer is not None:
-            self.bouncer.cancel(server, reason)
-        if link := self.links.get(server):
-            link.leave(reason)
-
-    def part(self, room: Address, server: str, reason: str) -> bool:
-        """The user leaves a room for good, with all clients; whether the user was in it, or was to come back into it."""
-        nick = self.bouncer.leave(room, server) if self.bouncer is not None else ""
-        link = self.links.get(server)
-        channel = link.net.find(irc_address.split(room, self.bridge.fixed)[0]) if link is not None else None
-        if link is not None and channel is not None and channel.asked:
-            nick, room, inside = link.net.nick, channel.address, bool(nick) or channel.entered
-            link.net.do(Leave(room, reason), link.loop.time())
-            if not inside:
-                self.outlet.tell(Refused(room, LegacyError("recipient-unavailable", reason, type="cancel")))
-                return True
-        elif link is not None:
-            link.net.do(Leave(room, reason), link.loop.time())  # it may wait for the greeting yet
-        if nick:
-            self.outlet.tell(Left(room, (nick,), "left", reason))
-        return bool(nick)
-
-    def _join(self, command: Join, server: str, link: Link | None) -> None:
-        if not command.by:
-            self.bounce().rejoin(command, server)
-            return
-        if link is None and self.bouncer is not None:
-            error = self.bouncer.wake(server)
-            if error is not None:
-                self.outlet.tell(Refused(command.room, error))
-                return
-            link = self.links.get(server)
-        most = link.settings.channels or self.bridge.settings.limits.channels if link is not None else 0
-        if link is None and (error := self.bridge.full(self, server)) is not None:
-            self.outlet.tell(Refused(command.room, error))
-        elif link is not None and not link.net.takes(command.room, most):
-            words = say("irc.too-many-channels", count=most, server=server)
-            self.outlet.tell(Refused(command.room, LegacyError("resource-constraint", words)))
-        else:
-            link = link or self.connect(server)
-            link.join(command)
-
-    def connect(self, server: str) -> Link:
-        """A new connection; its first join opens it."""
-        link = self.links[server] = self.bridge.link(self, server)
-        link.held = self.held
-        return link
-
-    def bounce(self) -> Bouncer:
-        """The bouncer, made now if need be."""
-        if self.bouncer is None:
-            self.bouncer = Bouncer(self)
-        return self.bouncer
-
-    def lost(self, link: Link, error: LegacyError) -> Collection[Address]:
-        if self.bouncer is None and not self._stays(link):
-            return ()
-        return self.bounce().lost(link, error)
-
-    def _stays(self, link: Link) -> bool:
-        places = [channel.address for channel in link.net.channels.values() if channel.entered]
-        if link.net.stay:
-            places.append(irc_address.server(link.settings.name, self.bridge.fixed))
-        return any(self.bridge.persistent(self.user, place) for place in places)
-
-    def another_nick(self, link: Link) -> str | None:
-        return self.bouncer.another_nick(link) if self.bouncer is not None else None
-
-    def ended(self, link: Link) -> None:
-        if self.bouncer is not None:
-            self.bouncer.ended(link)
-        self.links.pop(link.settings.name, None)
-        self.bridge.links.pop(link, None)
-
-    @property
-    def idle(self) -> bool:
-        return not self.links and (self.bouncer is None or not self.bouncer.returns)
-
-    def pause(self) -> None:
-        self.held = True
-        for link in self.links.values():
-            link.pause()
-
-    def resume(self) -> None:
-        self.held = False
-        for link in self.links.values():
-            link.resume()
-
-    def close(self, reason: str) -> None:
-        if self.bouncer is not None:
-            self.bouncer.close()
-        for link in list(self.links.values()):
-            link.close(reason)
 
 
 class IrcBridge(Directory, Inquiries, LiveBridge):
@@ -299,8 +98,7 @@ class IrcBridge(Directory, Inquiries, LiveBridge):
         self.accounts = accounts
         self.files = files
         self.pasting = Tasks("long texts of irc")
-        self._gates: dict[str, Gate] = {}
-        self._sweep_at = GATES
+        self.gates = Gates()
         self._beat: asyncio.Task[None] | None = None
         self._reactor: AioReactor | None = None
         self._policies = KeptPolicies(self.options, self.domain)
@@ -460,7 +258,7 @@ class IrcBridge(Directory, Inquiries, LiveBridge):
         settings = self.set.settings(user, server)
         if self._reactor is None:
             self._reactor = AioReactor(loop=asyncio.get_running_loop())
-        gate = self._gate(settings)
+        gate = self.gates.connecting(settings)
         link = Link(
             settings,
             gate.slot,
@@ -470,7 +268,7 @@ class IrcBridge(Directory, Inquiries, LiveBridge):
             session,
             self._reactor,
             self.fixed,
-            self._pace(settings).reserve,
+            self.gates.joining(settings).reserve,
         )
         self.links[link] = None
         self.ignore(link, user)
@@ -492,21 +290,6 @@ class IrcBridge(Directory, Inquiries, LiveBridge):
         """Whom the user ignores there now."""
         masks = self.set.ignored(user, irc_address.server(link.settings.name, self.fixed))
         link.net.ignored = Ignored(masks, link.net.isupport) if masks else None
-
-    def _gate(self, settings: NetworkSettings, of: str = "") -> Gate:
-        """Connections and the joins that follow them have the same rate, and each their own gate (`of`)."""
-        gate = self._gates.get(of + settings.name)
-        if gate is None:
-            if len(self._gates) >= self._sweep_at:
-                self._gates = {name: gate for name, gate in self._gates.items() if not gate.full}
-                self._sweep_at = max(GATES, 2 * len(self._gates))
-            rate = settings.connect_rate
-            gate = Gate(rate.burst, rate.per_second, asyncio.get_running_loop().time)
-            self._gates[of + settings.name] = gate
-        return gate
-
-    def _pace(self, settings: NetworkSettings) -> Gate:
-        return self._gate(settings, "JOIN ")
 
     async def _tick(self) -> None:
         """The one timer of all links."""

@@ -15,7 +15,8 @@ from transports.events import Address, Kind
 from transports.words import say
 
 if TYPE_CHECKING:
-    from transports.bridges.irc.bridge import IrcBridge, IrcSession
+    from transports.bridges.irc.bridge import IrcBridge
+    from transports.bridges.irc.connections import IrcSession
     from transports.bridges.irc.wire import Link
 
 #: Where a command for a network stands: at the network itself, and at the gateway, which asks for which one.

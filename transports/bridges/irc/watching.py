@@ -13,7 +13,8 @@ from transports.describe import Show, Status
 from transports.ports import Hearing
 
 if TYPE_CHECKING:
-    from transports.bridges.irc.bridge import IrcBridge, IrcSession
+    from transports.bridges.irc.bridge import IrcBridge
+    from transports.bridges.irc.connections import IrcSession
 
 #: Seconds, or ticks of the bridge, between two looks.
 EVERY: Final = 3
