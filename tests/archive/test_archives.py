@@ -7,6 +7,7 @@ import logging
 import os
 import sqlite3
 import stat
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -213,6 +214,27 @@ async def test_rows_that_wait_for_a_slow_disk_are_bounded(
     lines = (await room.page(EVERY)).lines
     assert len(lines) <= 101 and lines[-1].id == name(299)
     assert ["the oldest lines are dropped" in record.message for record in caplog.records] == [True]
+
+
+async def test_while_the_disk_hangs_what_is_said_waits_in_a_bounded_place(
+    archives: Archives, room: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "WAITING", 100)
+    monkeypatch.setattr(module, "STUCK", -1.0)
+    hangs = threading.Event()
+    archives._executor().submit(hangs.wait, 30)
+    for number in range(20):
+        fill(room, 50, 50 * number)
+        archives._gathered()
+        if number % 5 == 4:
+            asked = asyncio.ensure_future(room.extent())
+            await asyncio.sleep(0)
+    assert archives._handed == 50 and len(archives.rows) <= 100
+    hangs.set()
+    await asked
+    await until(lambda: not archives._handed)
+    lines = (await room.page(EVERY)).lines
+    assert lines[-1].id == name(999) and len(lines) <= 150
 
 
 async def test_a_row_that_no_database_holds_costs_no_other(room: Archive, caplog: pytest.LogCaptureFixture) -> None:

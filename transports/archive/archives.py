@@ -42,6 +42,8 @@ WAITING, WAITING_SIZE = 100_000, 32_000_000
 BLOCKS: Final = (128, 16, 1)
 #: Seconds until a disk that failed is tried again: doubled each time, up to the last.
 AGAIN, AT_LAST = 1.0, 60.0
+#: Seconds after which a disk that still writes the same is stuck: what is said then waits here, where it is bounded.
+STUCK: Final = 5.0
 #: Questions that may wait for the thread; beyond, whoever asks is told to come later.
 QUESTIONS: Final = 1_000
 #: Seconds for what waits to be written at the end.
@@ -69,6 +71,8 @@ class Archives:
         self._thread: ThreadPoolExecutor | None = None
         self._connection: sqlite3.Connection | None = None
         self._asked = 0
+        self._handed = 0  # rows that the thread has and has not written
+        self._handed_at = 0.0  # when it was given the first of them, or last wrote some
         self._dropped = 0
         self._again = AGAIN
         self._holding = 0.0  # no writing before this time of the loop
@@ -98,7 +102,7 @@ class Archives:
             self.rows.clear()
             return
         self._bound()
-        if asyncio.get_running_loop().time() < self._holding:
+        if self._handed or asyncio.get_running_loop().time() < self._holding:
             if self.rows:
                 self.gather()
         else:
@@ -119,13 +123,18 @@ class Archives:
         if not self.rows or self._closed:
             return
         rows, self.rows = self.rows, []
+        if not self._handed:
+            self._handed_at = asyncio.get_running_loop().time()
+        self._handed += len(rows)
         asyncio.get_running_loop().run_in_executor(self._executor(), self._write, rows).add_done_callback(
             lambda future: self._wrote(rows, future)
         )
 
     def _wrote(self, rows: list[Row], future: asyncio.Future[int]) -> None:
+        self._handed -= len(rows)
         if future.cancelled():
             return
+        self._handed_at = asyncio.get_running_loop().time()
         error = future.exception()
         if error is None:
             if lost := future.result():
@@ -226,7 +235,8 @@ class Archives:
         if self._asked >= QUESTIONS:
             raise LegacyError("resource-constraint", say("gate.busy"), retry_after=10)
         loop = asyncio.get_running_loop()
-        if loop.time() >= self._holding:
+        now = loop.time()
+        if now >= self._holding and not (self._handed and now - self._handed_at > STUCK):
             self._flush()
         self._asked += 1
         return self._answer(loop.run_in_executor(self._executor(), lambda: work(self._open())))
