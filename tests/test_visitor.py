@@ -420,6 +420,16 @@ def test_a_user_has_so_many_clients_in_a_room_and_no_more(scene: Scene) -> None:
     assert scene.sent() == []
 
 
+def test_clients_whose_join_is_refused_leave_nothing_behind(scene: Scene) -> None:
+    status = f"<show>away</show><status>{'x' * 5_000}</status>"
+    for number in range(50):
+        scene.stanza(f"<presence from='{USER}/{number}' to='{JID}/ada'>{MUC}{status}</presence>")
+        scene.tell(Refused(ROOM, GONE))
+    visitor = scene.wing.visitors[USER]
+    assert not visitor.rooms
+    assert len(visitor.shows or ()) <= 1 and all(len(words) <= 200 for _, words in (visitor.shows or {}).values())
+
+
 def test_a_nick_that_no_resource_can_hold_is_refused(scene: Scene) -> None:
     scene.join(nick="😀" * 200)
     assert condition(scene.only()) == "not-acceptable" and scene.took() == []

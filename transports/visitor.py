@@ -33,7 +33,7 @@ from transports.showing import Route, Showing
 from transports.words import say
 from transports.xmpp import comeback, semantics, xml
 from transports.xmpp.address import JidError, from_resource, speakable, to_resource
-from transports.xmpp.away import away
+from transports.xmpp.away import LONGEST, away
 from transports.xmpp.client import Client, Names
 from transports.xmpp.linked import Links
 from transports.xmpp.read import Message, Presence
@@ -266,7 +266,7 @@ class Visitor(Showing):
                 shows.pop(presence.sender, None)
         else:
             self.shows = shows = shows if shows is not None else {}
-            shows[presence.sender] = (presence.show, presence.status)
+            shows[presence.sender] = (presence.show, presence.status[:LONGEST])
         self._reckon(presence.sender)
 
     def _reckon(self, comes: str = "") -> None:
@@ -274,6 +274,8 @@ class Visitor(Showing):
         clients = {jid for room in self.rooms.values() for jid in (*room.clients, *room.waiting)}
         if comes:
             clients.add(comes)
+        if self.shows:  # whose join was refused is nowhere
+            self.shows = {jid: show for jid, show in self.shows.items() if jid in clients}
         now = away(clients, self.shows or {}) if self.rooms else None
         if now != self.away:
             self.away = now
