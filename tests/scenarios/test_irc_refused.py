@@ -200,7 +200,12 @@ async def test_an_address_that_is_no_channel_of_a_network(far: Far, local: str) 
         ("sasl.test", [":s CAP * LS :sasl=EXTERNAL"], "not-authorized"),
         (
             "sasl.test",
-            [":s CAP * LS :sasl", ":s CAP * ACK :sasl", "AUTHENTICATE +", ":s 904 * :SASL failed"],
+            [":s CAP * LS :sasl=PLAIN", ":s CAP * ACK :sasl", "AUTHENTICATE +", ":s 904 * :SASL failed"],
+            "not-authorized",
+        ),
+        (  # a server that does not name its mechanisms is tried with each
+            "sasl.test",
+            [":s CAP * LS :sasl", ":s CAP * ACK :sasl", *["AUTHENTICATE +", ":s 904 * :SASL failed"] * 2],
             "not-authorized",
         ),
         ("sasl.test", [":s CAP * LS :sasl", ":s CAP * NAK :sasl"], "not-authorized"),
