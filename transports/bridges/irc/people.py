@@ -46,6 +46,14 @@ def description(bridge: IrcBridge) -> Description:
         Staying(bridge),
         Operators(bridge),
     )
+    prompt = Prompt(say("irc.prompt"), say("irc.prompt-fixed" if bridge.fixed else "irc.prompt-help"))
+    registration = Registration(instructions=say("irc.registration"))
+    commands = [command for module in modules for command in module.all()]
+    return Description(prompt, registration, preferences(), commands)
+
+
+def preferences() -> list[Field]:
+    """What holds on all networks: how one is called, and how text goes in and out."""
     name = Field("realname", say("irc.realname"), default=REAL_NAME, check=real_name, help=say("irc.realname-help"))
     marks = Field(
         FORMATTING,
@@ -65,7 +73,4 @@ def description(bridge: IrcBridge) -> Description:
         options={UPLOAD: say("irc.paste-upload"), SEND: say("irc.paste-send"), REFUSE: say("irc.paste-refuse")},
     )
     long = Field(PASTE_LINES, say("irc.paste-lines"), "number", default=str(USUAL_LINES), check=lines)
-    prompt = Prompt(say("irc.prompt"), say("irc.prompt-fixed" if bridge.fixed else "irc.prompt-help"))
-    registration = Registration(instructions=say("irc.registration"))
-    commands = [command for module in modules for command in module.all()]
-    return Description(prompt, registration, [name, marks, codes, pastes, long], commands)
+    return [name, marks, codes, pastes, long]
