@@ -481,7 +481,8 @@ NOTES = [
     ("[xmpp]\nhost = 'xmpp.example.org'", "[xmpp] everything goes to xmpp.example.org unencrypted"),
     ("[xmpp]\nusers = ['*']", "[xmpp] users: everybody who can reach your XMPP server"),
     ("[http]\nadmin = '0.0.0.0:8089'", "[http] admin: whoever reaches 0.0.0.0"),
-    ("[irc.networks.'x.org']\npassword = 'x'\ntls = 'off'", "the server's password may travel unencrypted: tls is off"),
+    ("[irc.networks.'x.org']\npassword = 'x'\ntls = 'off'", "the server's password travels unencrypted: tls is off"),
+    ("[irc.networks.'x.org']\nwebirc = 'x'\ntls = 'off'", "the WEBIRC password travels unencrypted: tls is off"),
 ]
 
 

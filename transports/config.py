@@ -370,9 +370,8 @@ def _notes(xmpp: Xmpp, store: Store, http: Http, irc: Irc | None) -> Iterator[st
         yield f"[store] the key that protects secrets {state} {store.key_path} (mode 0600); keep it with your backups"
     for settings in map(irc.network, irc.networks) if irc else ():
         secret = "server's" if settings.password else "WEBIRC" if settings.webirc else ""
-        if secret and settings.tls != "require" and not _on_this_machine(settings.address):
-            yield f"[irc.networks.{settings.name}] the {secret} password may travel unencrypted: tls is {settings.tls}"
-
+        if secret and settings.tls == "off" and not _on_this_machine(settings.address):  # else it is not sent without TLS
+            yield f"[irc.networks.{settings.name}] the {secret} password travels unencrypted: tls is off"
 
 
 def _weak_secrets(config: Config) -> Iterator[str]:
