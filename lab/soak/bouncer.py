@@ -89,10 +89,12 @@ class Rejoin:
         for name, password in accounts.items():
             client = Client(f"{name}@localhost", password, prosody.c2s_port, "desk", roster=False)
             clients.append(await stack.enter_async_context(client))
-        for number, client in enumerate(clients):
-            for channel in range(self.channels):
-                await client.join(self.room(number, channel), f"user{number}", timeout=30)
+        await asyncio.gather(*(self._join(number, client) for number, client in enumerate(clients)))
         return clients
+
+    async def _join(self, number: int, client: Client) -> None:
+        for channel in range(self.channels):
+            await client.join(self.room(number, channel), f"user{number}", timeout=30 + self.users)
 
     async def _back(self, there: Gateway, ircd: Inspircd, clients: list[Client]) -> None:
         limit = PROMISED + self.users

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import sqlite3
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,27 @@ def staying(ircd: Inspircd | Ircv3 | ScriptedIrc, port: int = 0, **irc: Any) -> 
     """A gateway whose users stay on irc.test, which is reached at that port."""
     network = {"address": ircd.host, "ports": [port or ircd.port], "tls": "off", "persistent": True}
     return {"changes": {"irc": {"networks": {"irc.test": network}, **irc}}}
+
+
+async def on_disk(gateway: Gateway, file: str, query: str, wanted: set[Any]) -> None:
+    """Wait until the gateway has written that: it gathers for a moment what happens."""
+
+    def found() -> set[Any]:
+        try:
+            with contextlib.closing(sqlite3.connect(f"file:{gateway.dir / file}?mode=ro", uri=True)) as database:
+                return {value for (value,) in database.execute(query)}
+        except sqlite3.OperationalError:  # there is no such file yet, or no table in it
+            return set()
+
+    async with asyncio.timeout(10):
+        while found() != wanted:  # noqa: ASYNC110 - a file of another process
+            await asyncio.sleep(0.02)
+
+
+async def noted(gateway: Gateway, *clients: str) -> None:
+    """Wait until these clients are in their rooms on the disk, and nobody else in any: `#room resource`."""
+    where = "SELECT substr(room, 1, instr(room, '%') - 1) || ' ' || substr(jid, instr(jid, '/') + 1) FROM clients"
+    await on_disk(gateway, "rooms.db", where, set(clients))
 
 
 def said(words: str) -> Callable[[Stanza], bool]:
@@ -119,7 +142,7 @@ async def test_a_gateway_that_is_killed_brings_its_clients_back(
         await carol.leave(empty, "carol")
         async with client(server, "carol", "phone") as phone:
             await phone.join(place, "carol")
-            await asyncio.sleep(0.5)  # who is where is written a moment later
+            await noted(there, "#killed desk", "#killed phone")
             await there.kill()
         carol.forget()
         await tom.until(lambda line: line.command == "QUIT" and line.nick == "carol")
@@ -147,7 +170,7 @@ async def test_where_nobody_stays_a_killed_gateway_brings_back_those_who_are_the
         await carol.join(place, "carol")
         async with client(prosody, "carol", "phone") as phone:
             await phone.join(left, "carol")
-            await asyncio.sleep(0.5)
+            await noted(there, "#there desk", "#left phone")
             await there.kill()
         await tom.until(lambda line: line.command == "QUIT" and line.nick == "carol")
         tom.forget()
@@ -184,7 +207,7 @@ async def test_a_nick_that_was_taken_meanwhile_is_had_back(prosody: Prosody, ins
     async with Person(inspircd.host, inspircd.port, "tom") as tom, client(prosody, "carol") as carol:
         await tom.join("#nick")
         await carol.join(place, "carol")
-        await asyncio.sleep(0.5)
+        await noted(there, "#nick desk")
         await there.kill()
         await tom.until("QUIT")
         await tom.send("NICK carol")
@@ -217,7 +240,8 @@ async def test_what_was_said_while_the_gateway_was_away_is_told_with_its_time(pr
         await carol.join(place, "carol")
         await tom.say("#gap", "before")
         await carol.body("before")
-        await asyncio.sleep(0.5)  # what is archived is written a moment later
+        await noted(there, "#gap desk")
+        await on_disk(there, "archive.db", "SELECT count(*) FROM messages WHERE line LIKE '%before%'", {1})
         await there.kill()
         await tom.until("QUIT")
         await tom.say("#gap", "between")
@@ -247,7 +271,7 @@ async def test_services_give_the_nick_back_to_its_owner(
     async with Person(full_inspircd.host, full_inspircd.port, "tom") as tom, client(prosody, "carol") as carol:
         await tom.join("#regain")
         await carol.join(place, "carol")
-        await asyncio.sleep(0.5)
+        await noted(there, "#regain desk")
         await there.kill()
         await tom.until("QUIT")
         await tom.send("NICK carol")
