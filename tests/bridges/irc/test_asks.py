@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from tests.bridges.irc.scene import BY, ME, ROOM, Scene
-from transports.bridges.irc.asks import OPEN, Question
+from transports.bridges.irc.asks import OPEN, SIZE, Question
 from transports.bridges.irc.numerics import Refusal
 from transports.bridges.irc.read import Line
 from transports.errors import LegacyError
@@ -117,3 +117,29 @@ def test_an_answer_without_end_is_not_kept_without_end() -> None:
     answer = asked(scene, BANS._replace(most=2))
     scene.feed(*[f":irc.test 367 ada #c *!*@{n}.example op 1" for n in range(9)], ":irc.test 368 ada #c :End")
     assert len(answer.lines) == 3
+
+
+@pytest.mark.parametrize("labelled", [False, True])
+def test_an_answer_of_huge_lines_is_not_kept_either_but_ends(labelled: bool) -> None:
+    scene = Scene()
+    scene.net.caps = frozenset({"labeled-response", "batch"} if labelled else ())
+    scene.do(Join(ROOM, ME, BY))
+    answer = asked(scene)
+    tags = f"{scene.lines[-1].partition(' ')[0]} " if labelled else ""
+    reference = "@batch=b " if labelled else ""
+    if labelled:
+        scene.feed(f"{tags}:irc.test BATCH +b labeled-response")
+    for number in range(200):
+        scene.feed(f"{reference}:irc.test 367 ada #c {number} :{'x' * 15_000}")
+    assert scene.net.asks is not None
+    (waiting,) = scene.net.asks._open
+    assert sum(len(param) for line in waiting.lines for param in line.params) <= SIZE
+    for _ in range(20):
+        if not answer:
+            scene.feed(f"{reference}:irc.test 368 ada #c :{'x' * 15_000}")
+    if labelled:
+        scene.feed(":irc.test BATCH -b")
+    commands = [line.split(" ")[0] for line in answer.lines]
+    assert commands.count("368") == 1 and commands[-1] == "368" and len(commands) < 80
+    (lines,) = answer
+    assert isinstance(lines, list) and not any(line.tags for line in lines)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.bridges.irc.scene import ME, ROOM, Scene
-from transports.bridges.irc import folk
+from transports.bridges.irc import folk, watch
 from transports.bridges.irc.flow import Outgoing
 from transports.events import BY_ADDRESS, NO_RANK, Address, Became, Echoed, Fact, Joined, Person, Rank, SetSubject
 from transports.xmpp.client import occupant_id
@@ -288,3 +288,11 @@ def known_by(scene: Scene) -> dict[str, str]:
     """The occupant ids of all who are in a room that the user is in."""
     rooms = [channel for channel in scene.net.channels.values() if channel.entered]
     return {nick: occupant_id(nick, scene.net.people.get(nick, Person())) for room in rooms for nick in room.members}
+
+
+def test_channels_that_come_and_go_are_not_asked_about_without_end() -> None:
+    scene = Scene("WHOX", held=True)
+    for number in range(3_000):
+        scene.feed(f":ada!u@h JOIN #x{number}", f":irc.test 366 ada #x{number} :End", f":irc.test KICK #x{number} ada :out")
+    assert scene.net.unasked is not None and len(scene.net.unasked[1]) <= watch.MOST
+    assert not scene.net.channels and not scene.net.people

@@ -576,6 +576,29 @@ def test_no_line_raises_anything_but_what_the_wire_expects(lines: list[bytes]) -
     scene.feed(":irc.test PONG irc.test f1")
 
 
+@pytest.mark.parametrize("name", ["x", "0", "", "ada", "#a,#b", "#a\x07b", "bob%irc.test"])
+def test_we_are_in_nothing_that_is_no_channel(scene: Scene, name: str) -> None:
+    with pytest.raises(ValueError, match=r"no channel|target"):
+        scene.feed(f":ada!~u@host JOIN {name}")
+    assert list(scene.net.channels) == list(scene.net.by_name) == ["#c"]
+
+
+@pytest.mark.parametrize("nick", ["", ":a", "a b", "a!b@c", "a,b", "x" * 200])
+def test_nobody_calls_us_what_nobody_could_be_called(scene: Scene, nick: str) -> None:
+    with pytest.raises(ValueError, match=r"nick|target"):
+        scene.feed(f":ada!~u@host NICK ::{nick[1:]}" if nick[:1] == ":" else f":ada!~u@host NICK :{nick}")
+    assert scene.net.nick == ME and scene.told() == []
+
+
+def test_a_name_that_no_address_could_hold_is_nobodys(scene: Scene) -> None:
+    for line in (f":ada!u@h PRIVMSG {'y' * 3_000} :x", f":irc.test 301 ada {'y' * 3_000} :gone"):
+        with pytest.raises(ValueError, match="too long"):
+            scene.feed(line)
+    scene.net.caps = frozenset({"message-tags"})
+    scene.feed(f"@+draft/reply=m;+draft/react=x :ada!u@h TAGMSG {'y' * 3_000}", f":ada!u@h REDACT {'y' * 3_000} m")
+    assert scene.told() == []
+
+
 def test_the_serializer_is_never_asked_for_a_line_that_a_server_wrote(scene: Scene) -> None:
     for nick in ("a,b", ":a"):
         with contextlib.suppress(BadLine):

@@ -116,3 +116,9 @@ def test_nobody_is_called_so(numeric: str) -> None:
     (error,) = answers
     assert isinstance(error, LegacyError) and error.condition == "item-not-found"
     assert scene.told() == []
+
+
+def test_what_is_kept_of_an_answer_is_short_whatever_is_said() -> None:
+    rows = [Line({}, "s", str(number), ["ada", "bob", *["x" * 1_000] * 13]) for number in range(275, 400)]
+    who = whois.read(rows)
+    assert who is not None and len(repr(who)) < 20_000

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
 from transports.bridges.irc.numerics import Refusal, error_for
-from transports.bridges.irc.read import Line
+from transports.bridges.irc.read import NO_TAGS, Line
 from transports.errors import LegacyError
 from transports.words import say
 
@@ -19,8 +19,9 @@ from transports.words import say
 OPEN: Final = 100
 #: Seconds for an answer.
 WITHIN: Final = 20.0
-#: Lines of one answer; the rest is not kept.
+#: Lines of one answer, and characters of all of them; the rest is not kept.
 LINES: Final = 5_000
+SIZE: Final = 1_000_000
 
 #: For labels: none is used again, or a late answer would be taken for another one's.
 _NUMBERS: Final = itertools.count(1)
@@ -60,7 +61,7 @@ Answered: TypeAlias = Callable[[Sequence[Line] | LegacyError], None]
 
 
 class _Open:
-    __slots__ = ("answered", "due", "label", "lines", "names", "question")
+    __slots__ = ("answered", "due", "label", "lines", "names", "question", "size")
 
     def __init__(self, question: Question, names: tuple[str, ...], due: float, answered: Answered) -> None:
         self.question = question
@@ -69,6 +70,15 @@ class _Open:
         self.answered = answered
         self.label = ""
         self.lines: list[Line] = []
+        self.size = 0
+
+    def add(self, line: Line) -> None:
+        """A part of the answer. Nobody asks for tags, and they are long."""
+        self.size += sum(map(len, line.params))
+        ends = self.question.ends
+        last = line.command in ends and (not self.lines or self.lines[-1].command not in ends)  # it is read, however long all was
+        if last or (len(self.lines) < self.question.most and self.size <= SIZE):
+            self.lines.append(line._replace(tags=NO_TAGS))
 
 
 class Asks:
@@ -109,8 +119,8 @@ class Asks:
             self._close(one, error_for(line.command, line.params, question.errors))
             return True
         part = line.command in question.rows or line.command in question.ends
-        if part and len(one.lines) < question.most:
-            one.lines.append(line)
+        if part:
+            one.add(line)
         if not part and line.command[:1] in "45":
             self._close(one, error_for(line.command, line.params, question.errors))
             return True
@@ -137,8 +147,7 @@ class Asks:
             if line.command in question.ends or line.command in question.rows:
                 if not _names(line, one.names[:1], fold) or (question.fits is not None and not question.fits(line)):
                     continue
-                if len(one.lines) < question.most or line.command in question.ends:
-                    one.lines.append(line)
+                one.add(line)
                 if line.command in question.ends:
                     self._close(one, one.lines)
                 return not question.shared

@@ -209,7 +209,7 @@ def entered(net: Network, channel: Channel) -> None:
     """The members of a channel are complete: of a small one we ask who they are, when there is time."""
     if net.isupport.whox and len(channel.members) <= ASKED:
         due, names = net.unasked or (0.0, ())
-        if channel.name not in names:
+        if channel.name not in names and len(names) < watch.MOST:
             net.unasked = (due, (*names, channel.name))
 
 

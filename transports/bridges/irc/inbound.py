@@ -189,6 +189,8 @@ def _is_service(target: str) -> bool:
 
 
 def _person(net: Network, nick: str) -> Address:
+    if len(nick) > SHORT_NICK and too_long(nick):
+        raise ValueError("nick too long")
     return irc_address.person(nick, net.server, net.fixed)
 
 
@@ -209,6 +211,8 @@ def _join(net: Network, source: str, rest: str, when: float | None, tags: str) -
         if channel is None:
             if len(name.encode()) > irc_address.MAX_NAME:
                 raise ValueError("channel name too long")
+            if not net.isupport.is_channel(write.target(name)):  # BadLine is a ValueError: we could not even leave it
+                raise ValueError("no channel")
             if sum(not other.asked for other in net.channels.values()) >= UNASKED:
                 net.line.queue("", [write.part(name)])
                 raise ValueError("too many channels that nobody asked for")
@@ -318,9 +322,10 @@ def _listed(net: Network, source: str, rest: str, when: float | None, tags: str)
 
 def _nick(net: Network, source: str, rest: str, when: float | None, tags: str) -> None:
     old, new = nick_of(source), trailing(rest)
-    if not new or too_long(new):
-        raise ValueError("nick too long or empty")
+    if not new or too_long(new) or "!" in new or " " in new:
+        raise ValueError("no nick")
     if net.is_me(old):
+        write.nick(new)  # BadLine is a ValueError: we could not even ask for it again
         old = net.nick
         net.renamed(new)
     elif net.regain:

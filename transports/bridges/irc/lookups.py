@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 BURST, EVERY = 5.0, 2.0
 #: Seconds for which an answer is good, and how many are kept.
 FRESH: Final = 300.0
-KEPT: Final = 2_000
+KEPT: Final = 1_000
 _PLACES: Final[frozenset[Kind]] = frozenset(("person", "server"))
 
 

@@ -23,6 +23,7 @@ from transports.bridges.irc.crowd import (
     parted,
     plain,
     set_mark,
+    too_long,
 )
 from transports.bridges.irc.isupport import parse_modes
 from transports.bridges.irc.numerics import (
@@ -49,6 +50,8 @@ from transports.events import (
 )
 from transports.words import say
 
+#: Characters of somebody's reason to be away.
+LONGEST_AWAY: Final = 400
 #: Tokens of 005 that a server cannot change after its greeting.
 SETTLED: Final = frozenset({"CASEMAPPING", "CHANTYPES", "PREFIX"})
 
@@ -186,7 +189,9 @@ def _invite(net: Network, line: Line, now: float) -> None:
 
 def _away(net: Network, line: Line, now: float) -> None:
     """301: told once per text, not once per message."""
-    nick, reason = line.params[1], plain(line.params[2]) if len(line.params) > 2 else ""
+    nick, reason = line.params[1], plain(line.params[2])[:LONGEST_AWAY] if len(line.params) > 2 else ""
+    if not nick or too_long(nick):
+        raise ValueError("nick too long or empty")
     folk.explained(net, nick, reason)
     if net.away.get(nick) != reason:
         if len(net.away) > 500:

@@ -15,7 +15,7 @@ from transports.bridges.irc import address as irc_address
 from transports.bridges.irc import history, write
 from transports.bridges.irc.activity import Activities
 from transports.bridges.irc.batches import Batch, Batches
-from transports.bridges.irc.crowd import nick_of
+from transports.bridges.irc.crowd import nick_of, too_long
 from transports.bridges.irc.feelings import feel, felt
 from transports.bridges.irc.numerics import SEND_ERRORS, error_for
 from transports.bridges.irc.read import Line, parse, parse_tags, server_time
@@ -115,7 +115,8 @@ def _place(net: Network, nick: str, target: str) -> Address | None:
         return channel.address if channel.entered else None
     if net.isupport.is_channel(net.isupport.strip_status(target)[1]):
         return None
-    return irc_address.person(target if nick == net.nick else nick, net.server, net.fixed)
+    whom = target if nick == net.nick else nick
+    return irc_address.person(whom, net.server, net.fixed) if whom and not too_long(whom) else None
 
 
 # Batches and labels -------------------------------------------------------------------------------------------------

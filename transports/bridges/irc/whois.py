@@ -94,7 +94,7 @@ def _channels(who: Whois, rest: list[str]) -> Whois:
 
 def _other(who: Whois, rest: list[str]) -> Whois:
     """Servers begin such words in the middle: `is using a secure connection`."""
-    words = " ".join(rest).strip()
+    words = " ".join(rest).strip()[:_LONGEST]
     return who._replace(more=(*who.more, words)) if words and len(who.more) < 20 else who
 
 
