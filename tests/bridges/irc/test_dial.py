@@ -535,7 +535,7 @@ async def test_a_proxy_that_refuses_is_told() -> None:
         assert "connection refused" in (await stage.refused()).text
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.1", "::1", "localhost", "printer.local", "intranet", "x.internal"])
+@pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.1", "::1", "localhost", "printer.local", "intranet", "x.internal", "127.1", "0x7f.0.0.0x1"])
 async def test_a_proxy_leads_nobody_into_its_own_network(address: str) -> None:
     async with socks_proxy(1) as (proxy, wanted):
         keys: dict[str, Any] = {"proxy": f"socks5://127.0.0.1:{proxy.port}", "private_addresses": False}

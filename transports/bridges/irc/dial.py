@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import socket
 import ssl
 import time
@@ -38,6 +39,8 @@ LINGER: Final = 5.0
 _IP_FREEBIND, _IPV6_FREEBIND = 15, 78
 #: Names that mean something in the proxy's own network (RFC 6761, 6762, 8375); the proxy looks names up, so nobody else can.
 _INSIDE: Final = (".localhost", ".local", ".internal", ".lan", ".home.arpa", ".intranet", ".corp")
+# `127.1` and `0x7f.0.0.1` are addresses to the C library (inet_aton(3)); no top-level domain is a number (RFC 3696 2).
+_NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
 
 class Owner(Interface):
@@ -318,7 +321,7 @@ def _guard(settings: NetworkSettings) -> None:
     if is_address(host):
         if not is_public(host):
             raise LegacyError("not-allowed", say("irc.private", server=settings.name))
-    elif "." not in host or host.endswith(_INSIDE):
+    elif "." not in host or host.endswith(_INSIDE) or _NUMBER.fullmatch(host.rpartition(".")[2]):
         raise LegacyError("not-allowed", say("irc.private-name", server=settings.name))
 
 

@@ -113,7 +113,11 @@ class Identd:
     # Queries ------------------------------------------------------------------------------------------------------
 
     def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        peer = plain(writer.get_extra_info("peername")[0])
+        ends = [writer.get_extra_info(name) for name in ("sockname", "peername")]
+        if not all(ends):  # who asked has gone before we looked
+            writer.transport.abort()
+            return
+        peer = plain(ends[1][0])
         if len(self._asked) >= QUERIES or self._from[peer] >= OF_ONE:
             writer.transport.abort()
             return
