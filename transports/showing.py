@@ -59,7 +59,7 @@ from transports.ports import LiveBridge, Session
 from transports.roll import NO_ROLL, NoRoll, Roll, Stayed
 from transports.words import Text, in_language, say
 from transports.xmpp import comeback, markup, write, xml
-from transports.xmpp.address import from_resource, jid_of
+from transports.xmpp.address import JidError, from_resource, jid_of
 from transports.xmpp.client import Client, Names, resource, styled
 from transports.xmpp.linked import Links
 from transports.xmpp.meaning import replaces
@@ -227,6 +227,8 @@ class Showing:
         """Show a fact where it belongs. The Outlet of the session."""
         try:
             _FACTS[type(fact)](self, fact)
+        except JidError:  # names are bounded, their escapes are not: what has no address is nobody's to see
+            log.debug("a fact of %s is of an address that no JID can have", self.bridge.name)
         except Exception:
             log.exception("a fact of %s could not be shown", self.bridge.name)
 
