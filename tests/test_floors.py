@@ -54,7 +54,7 @@ FLOORS = {
     "xmpp.archiving xmpp.incoming xmpp.moderating bridges.irc.rooms bridges.irc.directory bridges.irc.roomcommands "
     "files.reach files.fetching files.putting files.exchange "
     "bridges.irc.command bridges.irc.configure bridges.irc.networks bridges.irc.acting bridges.irc.operators "
-    "bridges.irc.bouncer bridges.irc.connections bridges.irc.staying "
+    "bridges.irc.bouncer bridges.irc.connections bridges.irc.registering bridges.irc.staying "
     "bridges.*.wire bridges.*.bridge bridges.irc.pastes bridges.irc.people bridges.irc.watching bridges.irc.lookups "
     "bridges.irc.inquiries bridges.irc.dial bridges.irc.socks bridges.irc.identd",
     4: "app cli shell.* __main__ web",  # may import all

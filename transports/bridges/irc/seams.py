@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 from transports.bridges.irc.echoes import Spoken
 from transports.errors import LegacyError
@@ -52,3 +52,23 @@ class Pastes(Protocol):
     def close(self, error: LegacyError) -> None:
         """The connection is over; what waits has failed."""
         ...
+
+
+class _Nowhere:
+    """The line of a network whose connection is over."""
+
+    free = False
+
+    def write(self, line: str) -> None: ...
+
+    def queue(self, key: str, lines: list[str], of: Spoken | SetSubject | None = None) -> bool:
+        return False
+
+    def defer(self, send: Callable[[], None]) -> float:
+        return 0.0
+
+    def unqueue(self, key: str) -> list[Spoken | SetSubject]:
+        return []
+
+
+NOWHERE: Final = _Nowhere()

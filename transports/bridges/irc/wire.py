@@ -1,7 +1,7 @@
-"""The socket of one IRC connection: connects, registers, turns bytes into lines and lines into bytes.
+"""The socket of one IRC connection: turns bytes into lines and lines into bytes, and ends.
 
 `irc`'s asynchronous connection is subclassed where it is unsafe or slow: its life cycle is kept, reading, writing and
-registration are ours (`read`, `flow`, `caps`). What a line means is `inbound`'s business. Every task has its `Link`,
+registration are ours (`read`, `flow`, `registering`). What a line means is `inbound`'s business. Every task has its `Link`,
 which awaits or cancels it; nothing a server sends ends the connection but the server's own end of it.
 """
 
@@ -11,36 +11,28 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import replace
 from typing import Final, Protocol
 
 from irc.client_aio import AioReactor
 
 from transports.bridges.irc import address as irc_address
-from transports.bridges.irc import charsets, confirming, inbound, speaking, write
+from transports.bridges.irc import charsets, confirming, inbound, registering, speaking, write
 from transports.bridges.irc.asks import Question
 from transports.bridges.irc.caps import Registration, closing_error
 from transports.bridges.irc.dial import Connection, Way, pin_error
 from transports.bridges.irc.echoes import Spoken
 from transports.bridges.irc.flow import Flow
-from transports.bridges.irc.greeting import registration_of
 from transports.bridges.irc.orders import nick_line
-from transports.bridges.irc.read import Buffer, Line, decode, parse
-from transports.bridges.irc.scram import Puzzle
+from transports.bridges.irc.read import Buffer, Line, decode
+from transports.bridges.irc.seams import NOWHERE
 from transports.bridges.irc.session import CROWD_LIMIT, Network
 from transports.config import NetworkSettings
 from transports.errors import LegacyError
-from transports.events import Address, Down, Fact, Join, Notice, SetSubject
+from transports.events import Address, Down, Fact, Join, SetSubject
 from transports.words import say
 
 log = logging.getLogger(__name__)
 
-#: Seconds for all attempts to connect together, the look-up included.
-REACH_WITHIN: Final = 90.0
-#: Seconds from the connection to the server's greeting.
-REGISTER_WITHIN: Final = 60.0
-#: Seconds that a server without TLS has to speak first, where it might want TLS (STS).
-SPEAK_FIRST: Final = 5.0
 #: Seconds of silence after which we ask whether the server is there, and after which it is not.
 QUIET, DEAD = 90.0, 150.0
 #: Seconds between the fences while lines wait for the flood control.
@@ -164,7 +156,7 @@ class Link:
             return
         if self.task is None:
             self.nick = self.settings.nick or command.nick
-            self.task = self.loop.create_task(self._connect())
+            self.task = self.loop.create_task(registering.connect(self))
         elif self.registration is not None and self.registration.nick_refused is not None:
             try:
                 nick_line(command.nick)
@@ -172,14 +164,14 @@ class Link:
                 self.net.refuse_all(error)
                 return
             self.since = self.loop.time()
-            self._write_all(self.registration.retry(command.nick))
+            self.write_all(self.registration.retry(command.nick))
 
     def connect(self, nick: str) -> None:
         """Connect without a channel, and stay."""
         self.net.stay = True
         if self.task is None and not self.over:
             self.nick = self.settings.nick or nick
-            self.task = self.loop.create_task(self._connect())
+            self.task = self.loop.create_task(registering.connect(self))
 
     async def ask(self, question: Question) -> Sequence[Line]:
         """The server's answer to a question; LegacyError when it says no, or nothing in time."""
@@ -201,108 +193,16 @@ class Link:
 
     # Connecting ---------------------------------------------------------------------------------------------------
 
-    async def _connect(self) -> None:
-        try:
-            nick_line(self.nick)
-            await self.slot()
-            if self.net.idle:  # all have left while we waited for our turn
-                self.close("")
-                return
-            async with asyncio.timeout(REACH_WITHIN):
-                await self.way.reach(self.connection, self.settings)
-        except TimeoutError:
-            words = say("irc.unreached", server=self.settings.name)
-            self._fail(LegacyError("remote-server-timeout", words, retry_after=60))
-        except LegacyError as error:
-            self._fail(error.with_traceback(None))  # it holds this frame, and with it the link
-        except Exception:
-            log.exception("connecting to %s failed", self.settings.name)
-            self._fail(LegacyError("internal-server-error", say("irc.failed")))
-
     def made(self, transport: asyncio.Transport) -> None:
         """The socket is open, encrypted if it is to be. Nothing is written or read before the certificate is checked."""
         self.since = self.heard = self.loop.time()
         error = pin_error(self.settings, transport)
         if error is not None:
-            self._fail(error)
+            self.fail(error)
         else:
             if self.held:
                 self.loop.call_soon(self._reading)  # uvloop begins to read after this, whatever was asked for
-            self._register(transport)
-
-    def _register(self, transport: asyncio.Transport) -> None:
-        encrypted = transport.get_extra_info("ssl_object") is not None
-        webirc = self.way.webirc(self.settings)
-        self.registration = registration_of(self.settings, self.nick, self.user, encrypted, webirc)
-        self._registered(self.registration, self.registration.start())
-
-    def _registering(self, line: str) -> None:
-        """One line before 001."""
-        registration = self.registration
-        if registration is not None:
-            known = registration.nick_refused
-            self._registered(registration, registration.feed(parse(line)), known)
-
-    def _registered(self, registration: Registration, lines: list[str], known: LegacyError | None = None) -> None:
-        """One step of it is done; its lines are to be sent. known: why the nick was not taken, if that was told before."""
-        self._write_all(lines)
-        if registration.puzzle is not None and self.solving is None:
-            self.solving = self.loop.create_task(self._solve(registration, registration.puzzle))
-        if registration.upgrade:
-            self._come_back(registration.upgrade)
-        elif registration.failed is not None:
-            self._fail(registration.failed)
-        elif registration.nick_refused is not None and registration.nick_refused is not known:
-            self._nick_refused(registration, registration.nick_refused)
-        elif registration.done:
-            self.registration = None
-            self.account = registration.account
-            self.net.negotiation = registration.negotiation
-            self.net.caps = registration.caps
-            self.net.registered(registration.nick or self.nick)
-            self.way.heard(self.settings, self.connection, registration.sts)
-            self._speak_first()
-            if registration.warning is not None:
-                words = say("irc.not-logged-in", why=registration.warning.text)
-                self.net.tell(Notice(irc_address.server(self.settings.name, self.net.fixed), words))
-
-    def _nick_refused(self, registration: Registration, error: LegacyError) -> None:
-        other = self.keeper.another_nick(self) if error.condition == "conflict" else None
-        if other:
-            self.nick = other
-            self._write_all(registration.retry(other))
-        elif other is None and self.net.joins:
-            self.net.refuse_all(error)
-        else:
-            self._fail(error)
-
-    def _speak_first(self) -> None:
-        """What the user wants to be sent on every connection: it mostly has a password in it, so not without TLS (T10)."""
-        if self.encrypted or self.settings.tls == "off":
-            self._write_all(list(self.settings.after_connect))
-        elif self.settings.after_connect:
-            self.net.tell(Notice(irc_address.server(self.settings.name, self.net.fixed), say("irc.not-first")))
-
-    def _come_back(self, port: int) -> None:
-        """The server wants TLS (STS): nothing was said yet, and nothing will be without."""
-        self.registration = None
-        self.connection.disconnect()
-        self.out.clear()
-        self.buffer = Buffer()
-        self.settings = replace(self.settings, tls="require", tls_ports=(port,))
-        self.connection = Connection(self.connection.reactor, self)
-        self.task = self.loop.create_task(self._connect())
-
-    async def _solve(self, registration: Registration, puzzle: Puzzle) -> None:
-        """What takes a tenth of a second is not for the loop."""
-        solution = await self.loop.run_in_executor(None, puzzle.solve)
-        self.solving = None
-        try:
-            if self.registration is registration:
-                self._registered(registration, registration.solved(solution), registration.nick_refused)
-        except Exception:
-            log.exception("logging in to %s failed", self.settings.name)
-            self._fail(LegacyError("internal-server-error", say("irc.failed")))
+            registering.begin(self, transport)
 
     # Reading ------------------------------------------------------------------------------------------------------
 
@@ -318,7 +218,7 @@ class Link:
                 except UnicodeDecodeError:
                     line = decode(raw, charsets.reading(raw, self.settings.charset, net.charsets, net.isupport))
                 if self.registration is not None:
-                    self._registering(line)
+                    registering.feed(self, line)
                 elif net.nick and not self.over:
                     inbound.feed(net, line, now)
             except (ValueError, IndexError) as error:
@@ -340,7 +240,7 @@ class Link:
         self.unweighed = 0
         if self.net.crowd > CROWD_LIMIT:
             words = say("irc.crowd", server=self.settings.name, most=CROWD_LIMIT)
-            self._fail(LegacyError("resource-constraint", words))
+            self.fail(LegacyError("resource-constraint", words))
 
     def _settle(self) -> None:
         try:
@@ -357,7 +257,7 @@ class Link:
         if not self.waking:
             self.wake()
 
-    def _write_all(self, lines: list[str]) -> None:
+    def write_all(self, lines: list[str]) -> None:
         for line in lines:
             self.write(line)
 
@@ -404,7 +304,7 @@ class Link:
         out = self.out
         if self.choked and transport.get_write_buffer_size() > UNSENT_LIMIT:  # and what is in `out` cannot wait
             words = say("irc.stuck", server=self.settings.name)
-            self._fail(LegacyError("remote-server-timeout", words, retry_after=60))
+            self.fail(LegacyError("remote-server-timeout", words, retry_after=60))
             return
         if not self.choked and self.net.ready:
             now = self.loop.time()
@@ -447,30 +347,19 @@ class Link:
         """Once a second, from the bridge."""
         net = self.net
         if not net.ready:
-            self._tick_registering(now)
+            registering.tick(self, now)
             return
         net.tick(now)
         inbound.tick(net, now)
         if self.held:
             self.heard = now  # it is we who do not listen
         if now - self.heard > DEAD:
-            self._fail(LegacyError("remote-server-timeout", say("irc.dead", server=self.settings.name)))
+            self.fail(LegacyError("remote-server-timeout", say("irc.dead", server=self.settings.name)))
         elif now - self.heard > QUIET and not self.pinged:
             self.pinged = True
             self.write(write.ping("alive"))
         elif net.idle and not len(self.flow) and not self.out:
             self.leave("")
-
-    def _tick_registering(self, now: float) -> None:
-        if self.connection.transport is None or now - self.since < REGISTER_WITHIN:
-            if self.registration is not None and now - self.since > SPEAK_FIRST:
-                self._write_all(self.registration.proceed())
-            return
-        if self.net.idle:
-            self.close("")
-        else:
-            words = say("irc.greeting", server=self.settings.name)
-            self._fail(LegacyError("remote-server-timeout", words))
 
     def pause(self) -> None:
         self.held = True
@@ -494,7 +383,7 @@ class Link:
         else:
             transport.resume_reading()
 
-    def _fail(self, error: LegacyError) -> None:
+    def fail(self, error: LegacyError) -> None:
         """We give up on this connection."""
         if self.over:
             return
@@ -543,7 +432,7 @@ class Link:
         else:
             words = say("irc.lost", server=name) if exc is None else say("irc.lost-because", server=name, reason=str(exc))
             error = LegacyError("remote-server-timeout", words, retry_after=60)
-        self._fail(error)
+        self.fail(error)
 
     def _end(self) -> None:
         """Close the socket, and cut every circle that the link is part of: thousands end at once when a server goes."""
@@ -551,7 +440,7 @@ class Link:
         self.registration = None
         self.way.closing(self.settings, self.connection, greeted=bool(self.net.nick))
         self.connection.disconnect()
-        self.net.line = _NOWHERE
+        self.net.line = NOWHERE
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
@@ -568,23 +457,3 @@ class Link:
                 self.net.fail(command, error)
         finally:
             self.keeper.ended(self)
-
-
-class _Nowhere:
-    """The line of a network whose connection is over."""
-
-    free = False
-
-    def write(self, line: str) -> None: ...
-
-    def queue(self, key: str, lines: list[str], of: Spoken | SetSubject | None = None) -> bool:
-        return False
-
-    def defer(self, send: Callable[[], None]) -> float:
-        return 0.0
-
-    def unqueue(self, key: str) -> list[Spoken | SetSubject]:
-        return []
-
-
-_NOWHERE: Final = _Nowhere()
