@@ -16,9 +16,10 @@ from transports.errors import LegacyError
 from transports.events import Address
 from transports.words import say
 
-#: Places of one user where something is set, and characters that are set at one of them.
+#: Places of one user where something is set, characters that are set at one of them, and at all.
 MOST: Final = 1_000
 LONGEST: Final = 65_536
+IN_ALL: Final = 500_000
 
 _NONE: Answers = {}
 
@@ -80,7 +81,11 @@ class Options:
 
     async def _put(self, user: str, place: Address, answers: Answers, secrets: Collection[str]) -> None:
         known = self._users.get(user, {})
-        if (len(known) >= MOST and answers and place not in known) or sum(map(_size, answers.items())) > LONGEST:
+        size = _sum(answers)
+        full = (len(known) >= MOST and answers and place not in known) or size > LONGEST
+        if size > _sum(known.get(place, _NONE)):
+            full = full or size + sum(_sum(held) for where, held in known.items() if where != place) > IN_ALL
+        if full:
             raise LegacyError("resource-constraint", say("store.options-full"))
         if self._keep is not None:
             await self._keep.save(user, place, answers, secrets)
@@ -91,6 +96,10 @@ class Options:
             places.pop(place, None)
         if not places:
             del self._users[user]
+
+
+def _sum(answers: Answers) -> int:
+    return sum(map(_size, answers.items()))
 
 
 def _size(item: tuple[str, Value]) -> int:

@@ -15,7 +15,7 @@ from transports.accounts import Account
 from transports.describe import Answers
 from transports.errors import LegacyError
 from transports.events import Address
-from transports.options import LONGEST, MOST, Options
+from transports.options import IN_ALL, LONGEST, MOST, Options
 from transports.store import schema
 from transports.store.accounts import KeptAccounts, recognise
 from transports.store.backup import backup
@@ -117,6 +117,18 @@ async def test_there_is_an_end_to_what_one_user_may_set(keep: KeptOptions) -> No
     with pytest.raises(LegacyError, match="set too much"):
         await options.put(EVE, SERVER, {"after_connect_commands": ("x" * (LONGEST // 2),) * 2})
     assert options.of(EVE, SERVER) == {"nick": "eve"}
+
+
+async def test_many_large_places_are_too_much_and_can_be_made_smaller(keep: KeptOptions) -> None:
+    options = Options()
+    large = {"after_connect_commands": ("x" * (LONGEST - 100),)}
+    with pytest.raises(LegacyError, match="set too much"):
+        for number in range(MOST):
+            await options.put(ADA, Address("server", f"{number}.example"), large)
+    held = len(options.places(ADA))
+    assert held * LONGEST <= IN_ALL + LONGEST
+    await options.change(ADA, options.places(ADA)[0], {"after_connect_commands": ("x" * 1_000,)})
+    await options.put(EVE, SERVER, large)
 
 
 # Nobody else reads it -------------------------------------------------------------------------------------------------
