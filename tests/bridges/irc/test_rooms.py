@@ -88,6 +88,14 @@ async def test_several_items_are_one_line_where_the_server_takes_it(running: Set
         (Change(address="*!*@h%irc.test", affiliation="member"), "item-not-found"),
         (Change("op", role="visitor"), "not-allowed"),
         (Change("ada", affiliation="outcast"), "conflict"),
+        (Change("b b", affiliation="outcast"), "item-not-found"),
+        (Change("b,op", affiliation="outcast"), "item-not-found"),
+        (Change("b\r\nQUIT", affiliation="outcast"), "item-not-found"),
+        (Change("", affiliation="outcast"), "item-not-found"),
+        (Change(address="x y%irc.test", affiliation="outcast"), "item-not-found"),
+        (Change(address="a!b c@d%irc.test", affiliation="outcast"), "not-acceptable"),
+        (Change(address="a!b\r\nQUIT%irc.test", affiliation="outcast"), "not-acceptable"),
+        (Change(address=":x%irc.test", affiliation="none"), "not-acceptable"),
     ],
 )
 async def test_what_cannot_be_is_not_asked(running: Set, change: Change, condition: str) -> None:

@@ -114,6 +114,8 @@ class Rooms:
         net = link.net
         name = change.nick or self._named(change.address, net.server)
         member = "" if ranks.is_mask(name) and not change.nick else member_of(net, channel, name, link.loop.time())
+        if not member and not ranks.is_mask(name):
+            _fit(name)
         if change.role == "none":
             if not member:
                 raise _absent(name)
@@ -293,6 +295,14 @@ def _mention_words() -> tuple[str, ...]:
 
 def _absent(nick: str) -> LegacyError:
     return LegacyError("item-not-found", say("room.absent", nick=nick))
+
+
+def _fit(nick: str) -> None:
+    """LegacyError for what nobody on IRC can be called."""
+    try:
+        write.target(nick)
+    except write.BadLine:
+        raise LegacyError("item-not-found", say("irc.unfit", target=nick)) from None
 
 
 def _setter(source: str) -> str:
