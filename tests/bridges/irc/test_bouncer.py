@@ -482,6 +482,19 @@ async def test_rooms_of_before_are_joined_in_one_line(stage: Bounced, irc: Scrip
     assert line == "JOIN " + ",".join(f"#r{number}" for number in range(20))
 
 
+async def test_limits_hold_for_rooms_of_before(stage: Bounced, irc: ScriptedIrc) -> None:
+    limits = IrcLimits(channels=3, networks=1)
+    stage.bridge.settings = stage.bridge.settings.model_copy(update={"limits": limits})
+    rooms = [Address("room", f"#r{number}%irc.test") for number in range(5)]
+    for room in (*rooms, rooms[0], Address("room", "#c%other.test")):
+        stage.session.do(Join(room, ME, ""))
+    refused = stage.out.of(Refused)
+    assert [fact.room.name for fact in refused] == ["#r3%irc.test", "#r4%irc.test", "#c%other.test"]
+    assert {fact.error.condition for fact in refused} == {"resource-constraint"}
+    guest = await again(stage, irc)
+    assert await guest.until("JOIN") == "JOIN #r0,#r1,#r2"
+
+
 async def test_a_return_that_fails_goes_on_where_the_user_stays(stage: Bounced, irc: ScriptedIrc) -> None:
     await stage.bridge.options.put("ada@example.org", OTHER, {"persistent": False})
     stage.session.do(Join(ROOM, ME, ""))

@@ -125,7 +125,10 @@ class IrcSession:
 
     def _join(self, command: Join, server: str, link: Link | None) -> None:
         if not command.by:
-            self.bounce().rejoin(command, server)
+            if (error := self._beyond(command.room, server, link)) is not None:
+                self.outlet.tell(Refused(command.room, error))
+            else:
+                self.bounce().rejoin(command, server)
             return
         if link is None and self.bouncer is not None:
             error = self.bouncer.wake(server)
@@ -142,6 +145,17 @@ class IrcSession:
         else:
             link = link or self.connect(server)
             link.join(command)
+
+    def _beyond(self, room: Address, server: str, link: Link | None) -> LegacyError | None:
+        """Why a room is too much that no client has asked for, if so: the limits may be others than when it was entered."""
+        back = self.bouncer.returns.get(server) if self.bouncer is not None else None
+        if link is None and back is None and (error := self.bridge.full(self, server)) is not None:
+            return error
+        most = self.bridge.set.network(server).channels or self.bridge.settings.limits.channels
+        waiting = back.rooms if back is not None else {}
+        if room in waiting or (len(waiting) < most and (link is None or link.net.takes(room, most))):
+            return None
+        return LegacyError("resource-constraint", say("irc.too-many-channels", count=most, server=server))
 
     def connect(self, server: str) -> Link:
         """A new connection; its first join opens it."""
