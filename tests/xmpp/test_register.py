@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -14,6 +15,7 @@ from tests.far import DOMAIN, FarBridge, House, condition, words
 from tests.xmpp.caller import Caller, until
 from transports import catalogs
 from transports.accounts import Account, Accounts
+from transports.archive.archives import Archives
 from transports.contacts import Contact
 from transports.describe import Answers, Description, Field, Prompt, Registration, Wrong
 from transports.errors import LegacyError
@@ -703,6 +705,20 @@ async def test_who_has_only_set_something_can_have_it_forgotten() -> None:
     assert (caller.status, caller.text) == ("completed", "You have unregistered.")
     assert scene.desk.options.users() == [] and not scene.desk.keeps(ADA)
     assert (await Caller(scene, DESK).execute("unregister")).refused == "forbidden"
+
+
+async def test_who_has_given_nothing_can_have_what_was_said_forgotten(tmp_path: Path) -> None:
+    scene = Scene(required=False)
+    scene.wing.archives = archives = Archives(tmp_path / "archive.db")
+    for user in (ADA, "eve@example.org"):
+        archives.of(scene.bridge.name, user, Address("room", "#c")).keep("17a0000000000008", "bob", "bob", "<body>hello</body>")
+    caller = await Caller(scene, DESK).execute("unregister")
+    await caller.yes()
+    assert (caller.status, caller.text) == ("completed", "You have unregistered.")
+    assert not await archives.holds(scene.bridge.name, ADA)
+    with pytest.raises(LegacyError, match="not registered"):
+        await scene.desk.unregister(ADA)
+    await archives.close()
 
 
 async def test_preferences_are_for_the_registered_where_there_is_something_to_register() -> None:

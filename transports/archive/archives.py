@@ -257,6 +257,10 @@ class Archives:
 
     # Forgetting ---------------------------------------------------------------------------------------------------
 
+    async def holds(self, bridge: str, user: str) -> bool:
+        """Whether anything is archived for a user (bare JID)."""
+        return not self.empty and bool(await self.ask(lambda connection: purging.places_of(connection, bridge, user, None)))
+
     async def forget(self, bridge: str, user: str, place: Address | None = None) -> None:
         """Delete what is archived for a user (bare JID): all of a bridge, or one place. Gone from the disk afterwards."""
         if self.empty:

@@ -134,7 +134,7 @@ class Answers:
         return {"user": asked.user, "registrations": found}
 
     async def remove(self, asked: Asked) -> Answer:
-        kept = [mounted for mounted in self._bridges(asked.bridge) if mounted.desk.keeps(asked.user)]
+        kept = [mounted for mounted in self._bridges(asked.bridge) if await mounted.desk.holds(asked.user)]
         if not kept:
             raise _unregistered(asked)
         for mounted in kept:

@@ -120,7 +120,8 @@ class Commands:
         if command.role == "admin":
             return self.desk.role(user) == "admin"
         if command.role == "registered":
-            return user in self.desk.accounts or (command.node == "unregister" and self.desk.keeps(user))
+            some = self.desk.keeps(user) or self.desk.archiving_anything
+            return user in self.desk.accounts or (command.node == "unregister" and some)
         return command.node == register.NS or not self.desk.unregistered(user)
 
     def there(self, user: str, address: Address) -> dict[str, AdHoc]:

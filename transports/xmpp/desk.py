@@ -116,6 +116,20 @@ class Desk:
         """Whether anything that a user gave is kept: a registration, or what was set without one."""
         return user in self.accounts or user in self.options
 
+    async def holds(self, user: str) -> bool:
+        """The same, or what was said to a user who gave nothing."""
+        if self.keeps(user):
+            return True
+        try:
+            return self.wing.archives is not None and await self.wing.archives.holds(self.bridge.name, user)
+        except LegacyError as error:
+            log.error(kv("an archive could not be looked at", user=user, error=error))
+            return False
+
+    @property
+    def archiving_anything(self) -> bool:
+        return self.wing.archives is not None and not self.wing.archives.empty
+
     def settled(self, user: str) -> None:
         """Something that a user has set may be another now: what depends on it follows."""
         visitor = self.wing.visitors.get(user)
@@ -246,7 +260,7 @@ class Desk:
         why: words for the end of the sessions, if it was not the user
         """
         account = self.accounts.get(user)
-        if not self.keeps(user):
+        if not await self.holds(user):
             raise LegacyError("registration-required", say("register.not", domain=self.domain))
         try:
             async with asyncio.timeout(FAREWELL):

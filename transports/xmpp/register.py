@@ -327,7 +327,7 @@ class Register:
 
     async def _unregister(self, call: Call) -> Done:
         contacts = sum(contact.address != self.desk.service for contact in self.desk.contacts.of(call.user))
-        if not self.desk.keeps(call.user):
+        if not await self.desk.holds(call.user):
             raise LegacyError("registration-required", say("register.not", domain=self.desk.domain))
         await call.confirm(say("register.question", name=self.name, contacts=contacts))
         await self.remove(call.user)
