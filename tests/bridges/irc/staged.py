@@ -49,7 +49,7 @@ FEATURES = ("PREFIX=(qaohv)~&@%+", "CHANMODES=beI,k,l,imnpst", "MODES=3", "CHANT
 @asynccontextmanager
 async def staged() -> AsyncIterator[Set]:
     async with ScriptedIrc() as irc:
-        made = Set(irc.port)
+        made = Set(irc.port, throttle=[100, 100.0])
         made.link = made.join()
         server = made.server = await irc.guest()
         server.answers = False  # the script says when a fence is answered
