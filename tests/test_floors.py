@@ -57,7 +57,7 @@ FLOORS = {
     "bridges.irc.bouncer bridges.irc.connections bridges.irc.registering bridges.irc.staying "
     "bridges.*.wire bridges.*.bridge bridges.irc.pastes bridges.irc.people bridges.irc.watching bridges.irc.lookups "
     "bridges.irc.inquiries bridges.irc.dial bridges.irc.socks bridges.irc.identd",
-    4: "app cli shell.* __main__ web",  # may import all
+    4: "app mounted cli shell.* __main__ web",  # may import all
 }
 #: Libraries, and the lowest floor that may use them.
 LIBRARIES = {

@@ -23,8 +23,9 @@ from transports.xmpp.privilege import Grants, advice
 
 if TYPE_CHECKING:
     from transports.accounts import Account
-    from transports.app import App, Mounted
+    from transports.app import App
     from transports.contacts import Contact
+    from transports.mounted import Mounted
     from transports.store.queue import Letter, Queue
 
 #: Entries of a list.
