@@ -208,7 +208,7 @@ class Showing:
         """How the people of a room are called outside of it."""
         tail = self.bridge.kin(room)
         end = _tail(tail, self.bridge.domain) if tail is not None else None
-        return Kin(partial(_called, self.bridge, room), end, self.worded)
+        return Kin(partial(_called, self.bridge, room), end, self.worded, self.user)
 
     def archives(self) -> None:
         """What is to be archived may be another choice now: those inside are told (XEP-0045 10.2.1)."""
@@ -362,8 +362,8 @@ class Showing:
                 del room.waiting[jid]
                 head = self.door.speaker("presence", client.room, jid, " type='error'")
                 error = xml.error(fact.error.condition, fact.error.type, self.worded(fact.error.text))
-                muc = "<x xmlns='http://jabber.org/protocol/muc'/>"
-                self.send(f"{head}{resource(from_resource(client.wanted))}'{write.id_attr(client.id)}>{muc}{error}</presence>")
+                name = f"{resource(from_resource(client.wanted))}'{write.id_attr(client.id)}"
+                self.send(f"{head}{name}>{write.NOT_JOINED}{error}</presence>")
         if room.empty:
             self.drop(room)
 

@@ -231,3 +231,29 @@ def test_no_page_and_no_number() -> None:
     for inner in ("<max>-1</max>", "<max>x</max>", "<max/>", "<index>²</index>"):
         with pytest.raises(LegacyError, match="bad-request"):
             rsm.asked(query(f"<set xmlns='{rsm.NS}'>{inner}</set>"))
+
+
+# Who asks ---------------------------------------------------------------------------------------------------------------
+
+ME = administer.Own("crone1@shakespeare.example", "Crone")
+
+
+def test_who_asks_is_listed_and_meant_by_the_own_jid() -> None:
+    """As presence has it; an address on the far side would be another person's for the client."""
+    found = [Ranked(Rank("admin", "moderator"), "Crone", "crone"), Ranked(Rank("admin", "moderator"), "Hecate", "hecate")]
+    items = list(ET.fromstring(administer.listed(found, DOMAIN, own=ME)))
+    assert [item.get("jid") for item in items] == [ME.jid, f"hecate@{DOMAIN}"]
+    (change,) = administer.changes(query(f"<item affiliation='none' jid='{ME.jid}'/>"), DOMAIN, ME)
+    assert (change.nick, change.address) == ("Crone", "")
+
+
+def test_a_nick_where_a_jid_should_stand_is_the_nick() -> None:
+    """Profanity's /ban takes both."""
+    (change,) = administer.changes(query("<item affiliation='outcast' jid='Pistol [x]'/>"), DOMAIN)
+    assert (change.nick, change.address) == ("Pistol [x]", "")
+
+
+def test_a_list_of_an_affiliation_tells_no_roles() -> None:
+    """Converse.js 14 would take nicks for roles, and operators for others than operators."""
+    (item,) = ET.fromstring(administer.listed([Ranked(Rank("admin", "moderator"), "Hecate", "hecate")], DOMAIN, roles=False))
+    assert (item.get("role"), item.get("nick")) == (None, "Hecate")

@@ -447,6 +447,15 @@ def test_an_address_that_is_none_is_left_out() -> None:
     assert "jid" not in item(bob)
 
 
+def test_the_user_finds_himself_by_his_own_address_in_all_that_is_said_of_him() -> None:
+    """Converse.js lets those moderate whose own JID it finds among the occupants."""
+    scene = known({"ada": HERE}, KIN._replace(own="ada@example.org"))
+    scene.room.role_set(RoleSet(ROOM, "ada", OP))
+    scene.room.renamed(Renamed(ROOM, "ada", "countess", OP))
+    own = [stanza for stanza in scene.sent() if brief(stanza).startswith("self") and stanza.get("type") is None]
+    assert [item(stanza).get("jid") for stanza in own] == ["ada@example.org"] * 3
+
+
 def test_the_user_is_shown_away_and_without_an_address() -> None:
     scene = known({"ada": Person("~a@h", "ada", away="", id="=ada")})
     (own,) = [stanza for stanza in scene.sent() if brief(stanza) == "self ada"]

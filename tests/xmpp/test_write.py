@@ -19,7 +19,7 @@ ROOM = f"coven@{DOMAIN}"
 HAG = "hag66@shakespeare.lit/pda"
 DOOR = Door(DOMAIN)
 OWNER = Rank("owner", "moderator")
-MUC = "<x xmlns='http://jabber.org/protocol/muc'/>"
+MUC = "<x xmlns='http://jabber.org/protocol/muc'/><x xmlns='http://jabber.org/protocol/muc#user'/>"
 JOIN = Presence("", "n13mt3l", HAG, parse(f"{ROOM}/thirdwitch"), True, "", EVERYTHING, "", None)
 
 

@@ -6,7 +6,7 @@ Pure; knows no bridge and nobody's rights. Sections 8 (moderators), 9 (admins), 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 from xml.etree.ElementTree import Element
 
 from transports.errors import LegacyError
@@ -44,33 +44,47 @@ def wanted(query: Element) -> tuple[str, str]:
     return role, affiliation
 
 
-def changes(query: Element, domain: str) -> list[Change]:
+class Own(NamedTuple):
+    """Who asks: bare JID, and nick in the room, '' where that is not known."""
+
+    jid: str = ""
+    nick: str = ""
+
+
+NOBODY: Final = Own()
+
+
+def changes(query: Element, domain: str, own: Own = NOBODY) -> list[Change]:
     """Of a request to change something its items; `domain` is ours. LegacyError."""
     items = query.findall(_ITEM)
     if not items or len(items) > MOST:
         raise _bad()
-    return [_change(item, domain) for item in items]
+    return [_change(item, domain, own) for item in items]
 
 
-def _change(item: Element, domain: str) -> Change:
+def _change(item: Element, domain: str, own: Own) -> Change:
     role, affiliation = item.get("role", ""), item.get("affiliation", "")
     nick, address = item.get("nick", ""), ""
     if bool(role) == bool(affiliation) or not (role in ROLES or affiliation in AFFILIATIONS):
         raise _bad()
     if item.get("jid") and not (role and nick):  # a nick beside an affiliation is one to reserve (9.3)
-        nick, address = _meant(item.get("jid", ""), domain)
+        nick, address = _meant(item.get("jid", ""), domain, own)
     elif not nick:
         raise _bad()
     reason = " ".join((item.findtext(f"{{{ADMIN}}}reason") or "").split())
     return Change(nick, address, role, affiliation, reason[:REASON])
 
 
-def _meant(text: str, domain: str) -> tuple[str, str]:
+def _meant(text: str, domain: str, own: Own) -> tuple[str, str]:
     """(nick of an occupant, '') or ('', name of an address) of a JID; LegacyError when it is nobody's of ours."""
+    if "@" not in text and "/" not in text and text != domain:
+        return text, ""  # COMPAT: Profanity's /ban and /affiliation take nicks for JIDs
     try:
         jid = parse(text)
     except JidError:
         raise LegacyError("jid-malformed", say("gate.address")) from None
+    if jid.bare == own.jid and own.nick:
+        return own.nick, ""
     if jid.domain != domain or not jid.local:
         raise LegacyError("item-not-found", say("room.foreigner", jid=jid.bare))
     return "", from_local(jid.local)
@@ -83,8 +97,17 @@ def _bad() -> LegacyError:
 # What is answered -------------------------------------------------------------------------------------------------------
 
 
-def listed(found: Sequence[Ranked], domain: str, language: str = "", paging: rsm.Paging | None = None) -> str:
+def listed(
+    found: Sequence[Ranked],
+    domain: str,
+    language: str = "",
+    paging: rsm.Paging | None = None,
+    own: Own = NOBODY,
+    roles: bool = True,
+) -> str:
     """A list as `<query/>`: all of it, or a page of it where it is asked for or does not fit (then it says so, XEP-0059).
+
+    roles   whether roles are told. COMPAT: Converse.js 14 asks for affiliations and takes each item's nick for its role.
 
     Of outcasts neither nick nor role is told (9.2). LegacyError when the page is gone.
     """
@@ -92,7 +115,7 @@ def listed(found: Sequence[Ranked], domain: str, language: str = "", paging: rsm
     rendered: list[str] = []
     size = 0
     for ranked in found[first : None if most is None else first + most]:
-        item = _item(ranked, domain, language)
+        item = _item(ranked, domain, language, own, roles)
         size += len(item.encode("utf-8", "replace"))
         if size > _ROOM:
             break
@@ -125,12 +148,15 @@ def _key(ranked: Ranked) -> str:
     return ranked.address or ranked.nick
 
 
-def _item(ranked: Ranked, domain: str, language: str) -> str:
+def _item(ranked: Ranked, domain: str, language: str, own: Own, roles: bool) -> str:
     rank = ranked.rank
     here = ""
     if rank.affiliation != "outcast":
-        here = f" nick='{xml.attr(ranked.nick)}' role='{rank.role}'" if ranked.nick else f" role='{rank.role}'"
-    jid = f" jid='{xml.attr(jid_of(ranked.address, domain))}'" if ranked.address and _fits(ranked.address) else ""
+        here = (f" nick='{xml.attr(ranked.nick)}'" if ranked.nick else "") + (f" role='{rank.role}'" if roles else "")
+    who = jid_of(ranked.address, domain) if ranked.address and _fits(ranked.address) else ""
+    if ranked.nick and ranked.nick == own.nick:
+        who = own.jid
+    jid = f" jid='{xml.attr(who)}'" if who else ""
     actor = f"<actor nick='{xml.attr(xml.clip(ranked.by, 400))}'/>" if ranked.by else ""
     words = in_language(ranked.reason or _since(ranked), language)
     reason = f"<reason>{xml.text(xml.clip(words, REASON))}</reason>" if words else ""

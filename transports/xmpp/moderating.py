@@ -17,6 +17,7 @@ from transports.ports import Change, LiveBridge
 from transports.words import say
 from transports.xmpp import administer, forms, inviting, rsm, write
 from transports.xmpp.address import Jid, from_resource
+from transports.xmpp.administer import Own
 from transports.xmpp.read import Iq, Message
 from transports.xmpp.register import in_words
 
@@ -59,15 +60,19 @@ class Moderating:
     def _list(self, wing: Wing, iq: Iq) -> Awaitable[str]:
         assert iq.payload is not None  # the table's key is its tag
         role, affiliation = administer.wanted(iq.payload)
-        return self._listed(iq, self._room(iq), role, affiliation, rsm.asked(iq.payload))
+        return self._listed(wing, iq, self._room(iq), role, affiliation, rsm.asked(iq.payload))
 
-    async def _listed(self, iq: Iq, room: Address, role: str, affiliation: str, paging: rsm.Paging | None) -> str:
+    async def _listed(
+        self, wing: Wing, iq: Iq, room: Address, role: str, affiliation: str, paging: rsm.Paging | None
+    ) -> str:
         found = await self._bridge.ranked(_user(iq), room, role, affiliation)
-        return administer.listed(found, self.desk.domain, self.desk.language(iq), paging)
+        own = _own(wing, iq, room)
+        return administer.listed(found, self.desk.domain, self.desk.language(iq), paging, own, roles=bool(role))
 
     def _change(self, wing: Wing, iq: Iq) -> Awaitable[str]:
         assert iq.payload is not None
-        return self._changed(iq, self._room(iq), administer.changes(iq.payload, self.desk.domain))
+        room = self._room(iq)
+        return self._changed(iq, room, administer.changes(iq.payload, self.desk.domain, _own(wing, iq, room)))
 
     async def _changed(self, iq: Iq, room: Address, changes: Sequence[Change]) -> str:
         await self._bridge.administer(_user(iq), room, changes)
@@ -182,6 +187,14 @@ class Moderating:
         """Who invited nobody of late is forgotten."""
         now = self.clock()
         self._invited = {user: seen for user, seen in self._invited.items() if now - seen[0] <= PERIOD}
+
+
+def _own(wing: Wing, iq: Iq, room: Address) -> Own:
+    """Who asks, as they are called in the room."""
+    user = _user(iq)
+    visitor = wing.visitors.get(user)
+    there = visitor.rooms.get(room) if visitor is not None else None
+    return Own(user, there.nick if there is not None else "")
 
 
 def _user(iq: Iq) -> str:

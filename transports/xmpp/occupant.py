@@ -28,11 +28,13 @@ class Kin(NamedTuple):
     jid    nick -> bare JID; JidError or LegacyError where there is none
     tail   what follows a plain nick, in lower case, in that JID, as a part of an attribute; None where it is not so simple
     words  a text of ours in the reader's language
+    own    bare JID of the reader; '' where it is not told
     """
 
     jid: Callable[[str], str]
     tail: str | None = None
     words: Callable[[str], str] = str
+    own: str = ""
 
 
 def _nowhere(nick: str) -> str:
@@ -43,7 +45,10 @@ NO_KIN: Final = Kin(_nowhere)
 
 
 def here(kin: Kin, nick: str, rank: Rank, who: Person, codes: Iterable[str] = (), own: bool = False) -> str:
-    """From the resource in `from` to the end: somebody who is here. own: the reader, who knows the own address."""
+    """From the resource in `from` to the end: somebody who is here.
+
+    own: the reader, told the own JID. COMPAT: Converse.js 14 finds itself by it, and has no /kick, /ban, /op … without it.
+    """
     host, account, away, bot, _, id = who
     tail = kin.tail
     if id == BY_ADDRESS and away is None and not account and not bot and not codes and tail is not None:
@@ -54,7 +59,10 @@ def here(kin: Kin, nick: str, rank: Rank, who: Person, codes: Iterable[str] = ()
                 f"{nick}{head}{nick.lower()}{tail}/{host}'/></x>"
                 f"<occupant-id xmlns='urn:xmpp:occupant-id:0' id='{address}'/></presence>"
             )
-    jid = _address(kin, nick, host) if host and not own else ""
+    if own:
+        jid = f" jid='{xml.attr(kin.own)}'" if kin.own else ""
+    else:
+        jid = _address(kin, nick, host) if host else ""
     item = f"<item affiliation='{rank[0]}' role='{rank[1]}'{jid}/>"
     inner = f"{_absence(away)}<x xmlns='{write.MUC_USER}'>{item}{write.statuses(codes)}"
     known = f"<occupant-id xmlns='urn:xmpp:occupant-id:0' id='{occupant_id(nick, who)}'/>"

@@ -99,10 +99,14 @@ def spoken(jid: Jid) -> str:
     return jid.bare if speakable(jid._replace(resource="")) else jid.domain
 
 
+#: Beside the error for a join (XEP-0045 7.2.6). COMPAT: poezio 0.14 shows only errors with the second one.
+NOT_JOINED: Final = f"<x xmlns='http://jabber.org/protocol/muc'/><x xmlns='{MUC_USER}'/>"
+
+
 def refusal(door: xml.Door, tag: str, asked: Message | Presence | Iq, error: LegacyError, language: str = "") -> str:
     """The error answer to a stanza, from the address that the stanza was sent to (RFC 6120 8.3.1); language: the asker's."""
     opening = door.opening(tag, spoken(asked.to), asked.sender, f"{id_attr(asked.id)} type='error'")
-    muc = "<x xmlns='http://jabber.org/protocol/muc'/>" if isinstance(asked, Presence) and asked.muc else ""
+    muc = NOT_JOINED if isinstance(asked, Presence) and asked.muc else ""
     words = in_language(error.text, language or asked.language)
     return f"{opening}>{muc}{xml.error(error.condition, error.type, words, error.specific)}</{tag}>"
 
