@@ -22,7 +22,7 @@ from tests.far import Nobody
 from transports.bridges.irc.bridge import IrcBridge
 from transports.bridges.irc.connections import IrcSession
 from transports.bridges.irc.session import CROWD_LIMIT
-from transports.bridges.irc.wire import DEAD, UNSENT_LIMIT, Link
+from transports.bridges.irc.wire import DEAD, SHARE, UNSENT_LIMIT, Link
 from transports.config_models import Irc
 from transports.events import Down, Echoed, Entered, Fact, Failed, Join, Leave, Left, Refused, Say
 
@@ -166,6 +166,22 @@ async def test_reading_goes_on_only_when_neither_xmpp_nor_the_server_is_full(sta
         link.resume()
         link.choke(False)
         assert transport.is_reading()
+
+
+async def test_who_says_much_at_once_is_read_on_after_the_others(stage: Stage, irc: ScriptedIrc) -> None:
+    link, _ = await entered(stage, irc)
+    transport = link.connection.transport
+    assert transport is not None
+    much = b":bob!u@h PRIVMSG #c :x\r\n" * 20_000
+    link.received(much)
+    link.received(much)
+    assert link.busy > SHARE and not transport.is_reading()
+    link.pause()
+    link.resume()
+    assert not transport.is_reading()
+    await until(transport.is_reading)
+    link.received(b":bob!u@h PRIVMSG #c :x\r\n")
+    assert link.busy < SHARE and transport.is_reading()
 
 
 async def test_a_connection_that_opens_while_xmpp_is_full_is_not_read(stage: Stage, irc: ScriptedIrc) -> None:

@@ -41,6 +41,8 @@ FENCE_EVERY: Final = 10.0
 UNSENT_LIMIT: Final = 1_000_000
 #: Lines that may wait for the end of the loop's turn while a server still talks.
 ANSWERS_HELD: Final = 500
+#: Seconds that what one server says may take of one turn of the loop; what is left of it waits for a quarter of that.
+SHARE: Final = 0.02
 #: Bytes from the server after which the members are counted again.
 WEIGH_EVERY: Final = 256 * 1024
 #: Seconds for which it holds who is in our channels, for questions about a contact's presence.
@@ -72,13 +74,15 @@ class Link:
     keeper  whose it is
     pace    a place among all who join channels of the network; seconds until it is due
     choked  the server does not read what we write
-    held    XMPP does not keep up; reading goes on only when neither is so
+    held    XMPP does not keep up
+    resting  it has said much in this turn of the loop (`busy`: seconds); reading goes on only when none of these is so
     """
 
     __slots__ = (
         "__weakref__",
         "account",
         "buffer",
+        "busy",
         "choked",
         "connection",
         "crowd",
@@ -95,6 +99,7 @@ class Link:
         "pace",
         "pinged",
         "registration",
+        "resting",
         "settings",
         "since",
         "slot",
@@ -138,7 +143,8 @@ class Link:
         self.timer: asyncio.TimerHandle | None = None
         self.out: list[str] = []
         self.waking = False
-        self.choked = self.held = False
+        self.choked = self.held = self.resting = False
+        self.busy = 0.0
         self.over = False
         self.nick = ""
         self.account = ""
@@ -208,7 +214,8 @@ class Link:
 
     def received(self, data: bytes) -> None:
         """Bytes from the server. A malformed line costs one line in the log."""
-        net, now = self.net, self.loop.time()
+        net, now, began = self.net, self.loop.time(), time.perf_counter()
+        self.busy = self.busy if self.heard == now else 0.0
         self.heard = now
         self.pinged = False
         for raw in self.buffer.feed(data):
@@ -234,6 +241,19 @@ class Link:
             self._weigh()
         if net.awaiting and not net.fence:
             self.wake()
+        self.busy += time.perf_counter() - began
+        if self.busy > SHARE and not self.resting:
+            self._rest()
+
+    def _rest(self) -> None:
+        """A server that says much at once is read on after a while: uvloop reads up to 32 times in one turn."""
+        self.resting = True
+        self._reading()
+        self.loop.call_later(self.busy / 4, self._rested)
+
+    def _rested(self) -> None:
+        self.resting = False
+        self._reading()
 
     def _weigh(self) -> None:
         """Members are what a server can make us hold most of; each of them costs it a few bytes."""
@@ -378,7 +398,7 @@ class Link:
         transport = self.connection.transport
         if transport is None or transport.is_closing():
             return
-        if self.held or self.choked:
+        if self.held or self.choked or self.resting:
             transport.pause_reading()
         else:
             transport.resume_reading()
