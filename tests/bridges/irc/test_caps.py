@@ -42,6 +42,13 @@ def test_capabilities_in_several_lines() -> None:
     assert (it.done, it.failed, it.nick, it.caps) == (True, None, "Me", {"multi-prefix", "server-time"})
 
 
+@pytest.mark.parametrize("line", [":s 001", ":s 001 ::x", ":s 001 :a b", ":s 001 a,b", ":s 001 a!b@c", f":s 001 {'x' * 200}"])
+def test_nobody_is_greeted_as_what_nobody_could_be_called(line: str) -> None:
+    it = registration()
+    it.start()
+    assert hear(it, line) == [] and it.done and it.nick == "me"
+
+
 def test_nothing_wanted_is_offered() -> None:
     it = registration()
     assert hear(it, ":s CAP * LS :away-notify") == ["CAP END"]

@@ -590,6 +590,26 @@ def test_nobody_calls_us_what_nobody_could_be_called(scene: Scene, nick: str) ->
     assert scene.net.nick == ME and scene.told() == []
 
 
+@pytest.mark.parametrize("key", [":a b", "a,b", "::a", "x" * 300])
+def test_no_key_is_kept_that_could_not_be_said(scene: Scene, key: str) -> None:
+    scene.feed(f":op!o@h MODE #c +k {key}")
+    assert scene.net.channels["#c"].key == ""
+    scene.feed(":op!o@h MODE #c +k secret")
+    assert scene.net.channels["#c"].key == "secret"
+
+
+def test_channels_that_become_one_by_their_casemapping_are_one() -> None:
+    scene = Scene(ready=False)
+    scene.net.registered(ME)
+    for number in range(UNASKED * 2):
+        scene.feed(":irc.test 005 ada CASEMAPPING=ascii :x", f":ada!u@h JOIN #[{number}", f":ada!u@h JOIN #{{{number}")
+        scene.feed(f":irc.test 353 ada = #[{number} :bob!b@h", ":irc.test 005 ada CASEMAPPING=rfc1459 :x")
+        if len(scene.net.channels) > UNASKED - 2:
+            break
+    assert list(scene.net.by_name.values()) == list(scene.net.channels.values())
+    assert set(scene.net.people) <= {nick for channel in scene.net.channels.values() for nick in channel.members}
+
+
 def test_a_name_that_no_address_could_hold_is_nobodys(scene: Scene) -> None:
     for line in (f":ada!u@h PRIVMSG {'y' * 3_000} :x", f":irc.test 301 ada {'y' * 3_000} :gone"):
         with pytest.raises(ValueError, match="too long"):

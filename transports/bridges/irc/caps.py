@@ -25,6 +25,8 @@ from transports.bridges.irc.text import strip_formatting
 from transports.errors import LegacyError
 from transports.words import say
 
+#: Bytes of a nick that anybody could be called (`orders.NICK_LIMIT`).
+MAX_NICK: Final = 128
 #: Bytes of a PING's token that a PONG has room for.
 MAX_TOKEN: Final = 500
 
@@ -289,7 +291,7 @@ class Registration:
         self._negotiating = False
         self._password, self._credentials, self._login, self._webirc = "", None, None, ()
         self.negotiation.settle()
-        self.nick = line.params[0] if line.params else self.nick
+        self.nick = _called(line.params) or self.nick
         return self.proceed()
 
     def _ping(self, line: Line) -> list[str]:
@@ -298,6 +300,15 @@ class Registration:
 
     def _error(self, line: Line) -> list[str]:
         return self._fail(closing_error(line.params[-1] if line.params else ""))
+
+
+def _called(params: list[str]) -> str:
+    """What the server calls us; '' where nobody could be called so."""
+    try:
+        write.nick(params[0])
+    except (IndexError, write.BadLine):
+        return ""
+    return params[0] if len(params[0].encode()) <= MAX_NICK and "!" not in params[0] else ""
 
 
 _BANNED: Final = re.compile(r"\b(?:[kgzd]|ak|sk)[:-]?\s?lined?\b|\bbanned\b", re.IGNORECASE)

@@ -84,7 +84,12 @@ def _isupport(net: Network, line: Line, now: float) -> None:
     net.isupport.update(params)
     net.settle_abilities()
     if net.isupport.fold is not fold:
-        net.channels = {net.isupport.fold(channel.name): channel for channel in net.channels.values()}
+        before = list(net.channels.values())  # what the server put us in: nobody else has asked for any yet
+        net.channels = {net.isupport.fold(channel.name): channel for channel in before}
+        net.by_name = {channel.name: channel for channel in net.channels.values()}
+        for channel in before:
+            if channel.name not in net.by_name:
+                folk.left(net, channel)
 
 
 def _welcome_done(net: Network, line: Line, now: float) -> None:
@@ -153,6 +158,10 @@ def _error(net: Network, line: Line, now: float) -> None:
     net.last_error = net.last_error or plain(line.params[-1] if line.params else "")
 
 
+def _is_key(text: str) -> bool:
+    return len(text.encode()) <= KEY_LIMIT and text[:1] != ":" and "," not in text and " " not in text
+
+
 def _mode(net: Network, line: Line, now: float) -> None:
     channel = net.find(line.params[0])
     if channel is None:
@@ -168,7 +177,7 @@ def _mode(net: Network, line: Line, now: float) -> None:
         if letter == "b" and added:
             channel.ban = (line.source, argument, now)
         if letter == "k":  # for when we have to come back
-            channel.key = argument if added and "," not in argument and len(argument.encode()) <= KEY_LIMIT else ""
+            channel.key = argument if added and _is_key(argument) else ""
     if shown and channel.entered and channel.asked:
         net.tell(Notice(channel.address, say("irc.mode", nick=actor, modes=", ".join(shown))))
         if any(change.lstrip("+-")[0] not in net.isupport.chanmodes[0] for change in shown):
