@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import stat
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
+from transports import roll as module
 from transports.events import Address
 from transports.roll import FILE, REMEMBERED, Roll, Stay, Stayed
 
@@ -161,3 +163,19 @@ async def test_after_an_hour_no_client_thinks_any_more_that_it_is_in(tmp_path: P
         connection.execute("UPDATE alive SET at = at - ?", (REMEMBERED + 1,))
     connection.close()
     assert await kept(tmp_path) == [Stay(ADA, C, "ada", "", 0.0, ())]
+
+
+async def test_a_disk_that_hangs_is_given_no_more_and_what_waits_is_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "WAITING", 10)
+    there = roll(tmp_path)
+    hangs = threading.Event()
+    there._executor().submit(hangs.wait, 30)
+    for number in range(50):
+        there.entered(ADA, Address("room", f"#{number}%irc.test"), "ada", "")
+        there._flush()
+    assert len(there._changes) <= 10
+    hangs.set()
+    await there.close()
+    assert "#49%irc.test" in {stay.room.name for stay in await kept(tmp_path)}

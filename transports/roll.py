@@ -101,6 +101,7 @@ class Roll:
         self._thread: ThreadPoolExecutor | None = None
         self._connection: sqlite3.Connection | None = None
         self._trouble = False
+        self._writing = False
         self._closed = False
 
     # What happens -------------------------------------------------------------------------------------------------
@@ -143,8 +144,13 @@ class Roll:
         self._gathering = None
         if self._closed:
             return
-        changes, self._changes = self._changes, []
         loop = asyncio.get_running_loop()
+        if self._writing:  # a disk that hangs is given no more
+            del self._changes[:-WAITING]
+            self._gathering = loop.call_later(GATHER, self._flush)
+            return
+        changes, self._changes = self._changes, []
+        self._writing = True
         loop.run_in_executor(self._executor(), self._write, changes).add_done_callback(lambda done: self._wrote(changes, done))
         if self._beat is None:
             self._beat = loop.call_later(BEAT, self._beaten)
@@ -154,6 +160,7 @@ class Roll:
         self._flush()
 
     def _wrote(self, changes: list[tuple[str, tuple[Any, ...]]], done: asyncio.Future[None]) -> None:
+        self._writing = False
         error = done.exception() if not done.cancelled() else None
         if error is None:
             self._trouble = False
