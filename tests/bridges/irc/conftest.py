@@ -1,4 +1,4 @@
-"""Fixtures of the IRC wing: `running` is a connection in a channel, with a server that follows a script."""
+"""Fixtures of the IRC wing: `irc` is a server that follows a script, `running` a connection in a channel of one."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
+from lab.scripted_irc import ScriptedIrc
 from tests.bridges.irc.staged import Set, staged
 
 
@@ -13,3 +14,9 @@ from tests.bridges.irc.staged import Set, staged
 async def running() -> AsyncIterator[Set]:
     async with staged() as made:
         yield made
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def irc() -> AsyncIterator[ScriptedIrc]:
+    async with ScriptedIrc() as server:
+        yield server

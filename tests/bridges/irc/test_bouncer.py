@@ -38,12 +38,6 @@ SERVER = Address("server", "irc.test")
 OTHER = Address("room", "#d%irc.test")
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def irc() -> AsyncIterator[ScriptedIrc]:
-    async with ScriptedIrc() as server:
-        yield server
-
-
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retry, "SHORTEST", 0.01)

@@ -14,7 +14,7 @@ import pytest
 
 from lab import certificate
 from transports.bridges.irc import certificates
-from transports.bridges.irc.certificates import Certificates, Memory, fingerprints
+from transports.bridges.irc.certificates import Certificates, fingerprints
 from transports.bridges.irc.chosen import SECRETS
 from transports.bridges.irc.keeping import PEM, KeptCertificates
 from transports.bridges.irc.tls import Contexts
@@ -24,6 +24,19 @@ from transports.events import Address
 from transports.options import Options
 
 ADA = "ada@example.org"
+
+
+class Memory:
+    """A Keep that forgets everything when the process ends."""
+
+    def __init__(self) -> None:
+        self._texts: dict[tuple[str, str], str] = {}
+
+    def get(self, user: str, network: str) -> str:
+        return self._texts.get((user, network), "")
+
+    async def put(self, user: str, network: str, text: str) -> None:
+        self._texts[user, network] = text
 
 
 async def test_a_certificate_is_made_once_and_stays() -> None:

@@ -71,12 +71,6 @@ async def turns() -> None:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def irc() -> AsyncIterator[ScriptedIrc]:
-    async with ScriptedIrc() as server:
-        yield server
-
-
-@pytest_asyncio.fixture(loop_scope="session")
 async def stage(irc: ScriptedIrc) -> AsyncIterator[Stage]:
     made = Stage(irc.port)
     yield made

@@ -38,19 +38,6 @@ class Fingerprints(NamedTuple):
     sha512: str
 
 
-class Memory:
-    """A Keep that forgets everything when the process ends."""
-
-    def __init__(self) -> None:
-        self._texts: dict[tuple[str, str], str] = {}
-
-    def get(self, user: str, network: str) -> str:
-        return self._texts.get((user, network), "")
-
-    async def put(self, user: str, network: str, text: str) -> None:
-        self._texts[user, network] = text
-
-
 class Certificates:
     """The certificates of one bridge's users."""
 

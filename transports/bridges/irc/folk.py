@@ -15,7 +15,7 @@ from itertools import repeat
 from typing import TYPE_CHECKING, Final
 
 from transports.bridges.irc import watch, write
-from transports.bridges.irc.read import Line, parse_tags, split_source
+from transports.bridges.irc.read import Line, parse_tags
 from transports.bridges.irc.text import strip_formatting
 from transports.events import BY_ADDRESS, NO_RANK, NOBODY, Became, Person
 
@@ -46,7 +46,7 @@ def _fit(text: str, size: int) -> str:
     return text if len(text) <= size else ""
 
 
-def _account(net: Network, name: str, nick: str) -> str:
+def _account(name: str, nick: str) -> str:
     """An account as it is kept; `*` and 0 are none. Mostly it is the nick, and then the same text."""
     if name in ("*", "0", nick):
         return nick if name == nick else ""
@@ -65,7 +65,7 @@ def came(net: Network, channel: Channel, nick: str, host: str, more: str) -> Per
     who = net.people.get(nick)
     if more:
         name, _, real = more.partition(" ")
-        account = _account(net, name, nick)
+        account = _account(name, nick)
         if who is None:
             net.people[nick] = who = _met(net, channel, nick, host, account, _words(real.removeprefix(":"), NAME))
         else:
@@ -144,7 +144,7 @@ def change(net: Network, nick: str, **what: object) -> Person:
 # Lines ------------------------------------------------------------------------------------------------------------
 
 
-def _nick(net: Network, line: Line) -> str:
+def _nick(line: Line) -> str:
     """Who a line is from, as its channels call them."""
     return line.source.partition("!")[0]
 
@@ -152,7 +152,7 @@ def _nick(net: Network, line: Line) -> str:
 def _away(net: Network, line: Line, now: float) -> None:
     """away-notify: `AWAY :text`, or nothing for who is back."""
     away = _words(line.params[0], AWAY) if line.params and line.params[0] else None
-    nick = _nick(net, line)
+    nick = _nick(line)
     change(net, nick, away=away)
     if net.watch is not None:
         watch.away(net, nick, away)
@@ -166,14 +166,14 @@ def explained(net: Network, nick: str, reason: str) -> None:
 
 def _account_is(net: Network, line: Line, now: float) -> None:
     """account-notify: `ACCOUNT name`, `*` for none."""
-    nick = _nick(net, line)
-    change(net, nick, account=_account(net, line.params[0], nick))
+    nick = _nick(line)
+    change(net, nick, account=_account(line.params[0], nick))
 
 
 def _host_is(net: Network, line: Line, now: float) -> None:
     """chghost: `CHGHOST user host`."""
     user, host = line.params[:2]
-    nick = _nick(net, line)
+    nick = _nick(line)
     if net.is_me(nick):
         net.user, net.host = user, host
     change(net, nick, host=_fit(f"{user}@{host}", HOST))
@@ -181,7 +181,7 @@ def _host_is(net: Network, line: Line, now: float) -> None:
 
 def _name_is(net: Network, line: Line, now: float) -> None:
     """setname: `SETNAME :real name`."""
-    change(net, _nick(net, line), name=_words(line.params[0], NAME))
+    change(net, _nick(line), name=_words(line.params[0], NAME))
 
 
 def _own_away(net: Network, line: Line, now: float) -> None:
@@ -196,7 +196,7 @@ def tagged(net: Network, tags: str, line: str) -> None:
     nick = line[1:].partition(" ")[0].partition("!")[0]
     who = net.people.get(nick, NOBODY)
     found = parse_tags(tags[1:])
-    account = _account(net, found.get("account", "*"), nick)
+    account = _account(found.get("account", "*"), nick)
     bot = who.bot or "bot" in found
     if (account and account != who.account) or bot != who.bot:
         change(net, nick, account=account or who.account, bot=bot)
@@ -242,7 +242,7 @@ def _whox(net: Network, line: Line, now: float) -> None:
         net,
         nick,
         host=_fit(f"{user}@{host}", HOST),
-        account=_account(net, account, nick) if "account-notify" in fresh else who.account,
+        account=_account(account, nick) if "account-notify" in fresh else who.account,
         away=away,
         bot=who.bot or (net.isupport.bot != "" and net.isupport.bot in flags[1:]),
         name=_words(real, NAME),
@@ -251,11 +251,6 @@ def _whox(net: Network, line: Line, now: float) -> None:
 
 def _quiet(net: Network, line: Line, now: float) -> None:
     """The end of what we have asked."""
-
-
-def own_host(net: Network, source: str) -> None:
-    """Our own JOIN shows us as others see us."""
-    _, net.user, net.host = split_source(source)
 
 
 HANDLERS: Final[dict[str, Callable[[Network, Line, float], None]]] = {
