@@ -121,6 +121,24 @@ async def test_one_address_cannot_take_all_the_places(identd: Identd) -> None:
         writer.close()
 
 
+async def test_who_has_gone_before_we_looked_leaves_nothing_open() -> None:
+    """accept(2) gives connections that were reset meanwhile, of which nobody can say where they came from."""
+
+    class Gone(asyncio.Transport):
+        aborted = False
+
+        def abort(self) -> None:
+            self.aborted = True
+
+        def is_closing(self) -> bool:
+            return True
+
+    gone, loop, made = Gone(), asyncio.get_running_loop(), Identd()
+    reader = asyncio.StreamReader(loop=loop)
+    made._serve(reader, asyncio.StreamWriter(gone, asyncio.StreamReaderProtocol(reader, loop=loop), reader, loop))
+    assert gone.aborted and not made._asked and not made._from
+
+
 async def test_a_port_that_is_taken_is_no_reason_not_to_start(identd: Identd, caplog: pytest.LogCaptureFixture) -> None:
     other = Identd()
     await other.start(HostPort("127.0.0.1", identd.port))
