@@ -110,7 +110,10 @@ def member_of(net: Network, channel: Channel, nick: str, now: float) -> str:
 
 
 def bans(mask: str, nick: str) -> bool:
-    """Whether a ban mask means this nick, as far as its nick part tells: `*` is anything, `?` one character."""
+    """Whether a ban mask means this nick, as far as its nick part tells: `*` is anything, `?` one character.
+
+    A server's masks come by the thousand, each for one look: compiling them, as `ignoring` does with a user's few, would cost more.
+    """
     if len(mask) > MASK_LIMIT:
         return False
     nick = nick.lower()
