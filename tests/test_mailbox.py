@@ -132,7 +132,7 @@ class House:
         return {state: count for (_way, state), count in (await self.journal.counts()).items()}
 
     async def until(self, there: Callable[[], object]) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not there():
                 await asyncio.sleep(0.001)
 
