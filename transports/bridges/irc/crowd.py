@@ -112,7 +112,7 @@ def member_of(net: Network, channel: Channel, nick: str, now: float) -> str:
 def bans(mask: str, nick: str) -> bool:
     """Whether a ban mask means this nick, as far as its nick part tells: `*` is anything, `?` one character.
 
-    A server's masks come by the thousand, each for one look: compiling them, as `ignoring` does with a user's few, would cost more.
+    A server's masks come by the thousand, each for one look: to compile them, as `ignoring` does with a user's few, costs more.
     """
     if len(mask) > MASK_LIMIT:
         return False
