@@ -488,6 +488,18 @@ async def test_addresses_say_that_they_have_commands_where_they_have() -> None:
         assert (NS in features) is bool(len(listed[0])), place
 
 
+async def test_a_room_with_commands_says_so() -> None:
+    """Converse.js lists no commands of an address without the feature."""
+    house = House()
+    house.desk.commands.add(AdHoc("tidy", "tidy", "Tidy up", _tidy, frozenset(("room",))))
+    info = await ask(house, f"<query xmlns='{INFO}'/>", f"#c@{DOMAIN}", ROOT, "get")
+    assert NS in [feature.get("var") for feature in info.iter(f"{{{INFO}}}feature")]
+
+
+async def _tidy(call: Call) -> Done:
+    return Done("Tidied up.")
+
+
 # Ends -------------------------------------------------------------------------------------------------------------------
 
 

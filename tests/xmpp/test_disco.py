@@ -81,7 +81,6 @@ def test_a_room_tells_what_clients_look_for() -> None:
     assert disco.info(place, "") == (
         "<query xmlns='http://jabber.org/protocol/disco#info'>"
         "<identity category='conference' type='irc' name='#python'/>"
-        "<feature var='http://jabber.org/protocol/commands'/>"
         "<feature var='http://jabber.org/protocol/disco#info'/>"
         "<feature var='http://jabber.org/protocol/disco#items'/>"
         "<feature var='http://jabber.org/protocol/muc'/>"
@@ -117,7 +116,7 @@ def test_a_room_tells_what_clients_look_for() -> None:
         ("service", frozenset(), "gateway", {r"jid\20escaping"}, {disco.MUC}),
         ("server", frozenset(), "conference", {disco.INFO_NS}, {disco.MUC, r"jid\20escaping"}),
         ("person", frozenset({Say}), "client", {disco.INFO_NS}, {disco.MUC, "urn:xmpp:sid:0"}),
-        ("room", ROOM, "conference", {disco.MUC, disco.COMMANDS, "muc_nonanonymous"}, {"muc_membersonly", r"jid\20escaping"}),
+        ("room", ROOM, "conference", {disco.MUC, "muc_nonanonymous"}, {"muc_membersonly", r"jid\20escaping"}),
         ("group", frozenset({Say}), "conference", set(), {disco.MUC}),
     ],
 )

@@ -52,7 +52,7 @@ SEARCH: Final = ("http://jabber.org/protocol/rsm", "urn:xmpp:channel-search:0:se
 FEATURES_BY_KIND: Final[Mapping[Kind, tuple[str, ...]]] = {
     "service": (r"jid\20escaping", "jabber:iq:gateway", "jabber:iq:register", "urn:xmpp:blocking", CAPS_NS, COMMANDS, _NODES),
     "server": (COMMANDS, _NODES, *SEARCH),
-    "room": (COMMANDS,),
+    "room": (),
     "person": (COMMANDS, _NODES),
     "group": (COMMANDS, _NODES),
 }
