@@ -111,6 +111,10 @@ class Desk(Protocol):
         """The language of who sent it."""
         ...
 
+    def commands_at(self, user: str, address: Address) -> bool:
+        """Whether an address has commands (XEP-0050) for a user."""
+        ...
+
     def avatar(self, user: str, address: Address) -> str:
         """The hash of the picture of an address, '' for none."""
         ...

@@ -149,6 +149,9 @@ class Desk:
             self._heard(user, heard)
         return self.register.language(user) or heard or self.language_of(user)
 
+    def commands_at(self, user: str, address: Address) -> bool:
+        return bool(self.commands.available(user, address))
+
     def avatar(self, user: str, address: Address) -> str:
         return self.profile.avatar(user, address)
 

@@ -47,7 +47,7 @@ def _place(wing: Wing, iq: Iq, address: Address) -> disco.Place:
         return disco.Place(
             Identity("client", "pc", from_resource(iq.to.resource)), disco.features("person", frozenset({Say}))
         )
-    if wing.desk is not None and wing.desk.commands.available(iq.sender.partition("/")[0], address):
+    if wing.desk is not None and wing.desk.commands_at(iq.sender.partition("/")[0], address):
         place = place._replace(features=tuple(sorted({*place.features, disco.COMMANDS})))
     room = _room(wing, iq, address)
     inside = room is not None and room.inside
