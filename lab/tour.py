@@ -28,6 +28,7 @@ class House(NamedTuple):
     prosody: Prosody
     ircd: Ircd
     gateway: Gateway
+    greeter: Greeter
 
     @property
     def room(self) -> str:
@@ -52,7 +53,7 @@ async def house(folder: Path, converse: Path | None = None, **options: object) -
         tables["bridges"] = {"echo": {"module": "docs.examples.echo.bridge", "domain": ECHO}}  # type: ignore[dict-item]
         trusted = {"SSL_CERT_FILE": str(prosody.certificate.ca)} if prosody.certificate is not None else {}
         gateway = Gateway(folder / "gateway", tables, environment=trusted)
-        yield House(prosody, ircd, await stack.enter_async_context(gateway))
+        yield House(prosody, ircd, await stack.enter_async_context(gateway), greeter)
 
 
 def hills(folder: Path) -> Path:

@@ -9,6 +9,7 @@ import json
 import time
 from pathlib import Path
 
+from lab import tour_irc
 from lab.chromium import Chromium, Page
 from lab.tour import ECHO, IRC, House
 
@@ -40,6 +41,7 @@ class Tour:
         await self.joins_a_channel()
         await self.blocks()
         await self.unregisters()
+        await tour_irc.in_converse(self)
 
     # Commands -------------------------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ import asyncio
 import re
 from pathlib import Path
 
+from lab import tour_irc
 from lab.terminal import Poezio
 from lab.tour import ECHO, House, account
 from lab.tour_terminal import TerminalTour
@@ -30,6 +31,7 @@ class Tour(TerminalTour):
         await self.blocks()
         await self.unregisters()
         await self.registers_by_form()
+        await tour_irc.in_poezio(self)
 
     # Hands ----------------------------------------------------------------------------------------------------------
 
@@ -55,6 +57,7 @@ class Tour(TerminalTour):
             await self.client.key("Down")
         await self.client.until(rf"\x1b\[44m{node} ", coloured=True)  # an Enter in the same breath would be a paste
         await self.client.key("Enter")
+        await self.client.until("send form")  # the list has some of the form's words
         await self.client.until(shows)
 
     async def fills(self, answer: str, secret: str = "") -> None:

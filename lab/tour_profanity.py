@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from lab import tour_irc
 from lab.terminal import Profanity
 from lab.tour import ECHO, IRC, House, account
 from lab.tour_terminal import TerminalTour
@@ -27,6 +28,7 @@ class Tour(TerminalTour):
         await self.blocks()
         await self.unregisters()
         await self.does_it_all_by_chat()
+        await tour_irc.in_profanity(self)
 
     # Commands -------------------------------------------------------------------------------------------------------
 
