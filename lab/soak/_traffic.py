@@ -98,11 +98,15 @@ class Caller:
         self.number, self.port, self.chance, self.moment = number, port, chance, moment
         self.accepted: dict[str, list[str]] = defaultdict(list)  # receiver -> keys, in order
         self.repeats = 0
+        self.most = 0  # lines by now
 
     async def call(self, ended: asyncio.Event) -> None:
         line = 0
         connection: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         while not ended.is_set():
+            if line >= self.most:
+                await asyncio.sleep(PAUSE[1])
+                continue
             receiver = RECEIVERS[line % len(RECEIVERS)]
             key = f"{self.number}-{line}"
             words = json.dumps(f"{key} <&> 'ключ' \U0001f40d")
@@ -139,16 +143,18 @@ class Sender:
         self.told: set[str] = set()  # ids of messages that were refused for good
         self.bounced = 0
         self.unanswered = 0
+        self.most = 0  # messages by now
         self._read = 0
         self.waiting: list[str] = []  # ids of messages that bounced, to be sent again
         self._again_at = 0.0
 
     async def send(self, ended: asyncio.Event) -> None:
         while not ended.is_set():
-            name = f"alice-{len(self.sent)}"
-            self.sent[name] = (self.chance.choice(CALLED), f"text of {name}")
-            await self.say(name)
-            self.moment("sent")
+            if len(self.sent) < self.most:
+                name = f"alice-{len(self.sent)}"
+                self.sent[name] = (self.chance.choice(CALLED), f"text of {name}")
+                await self.say(name)
+                self.moment("sent")
             await self.again()
             await asyncio.sleep(self.chance.uniform(*PAUSE))
 
