@@ -202,6 +202,7 @@ def test_a_ping_is_answered_in_one_line_or_not_at_all(scene: Scene, size: int) -
         (":eve!e@h QUIT :*.net *.split", Left(ROOM, ("eve",), "split", "*.net *.split")),
         (":bob!b@h KICK #c eve :spam", Left(ROOM, ("eve",), "kicked", "spam", "bob")),
         (":bob!b@h KICK #c EVE", Left(ROOM, ("eve",), "kicked", "", "bob")),
+        (":bob!b@h KICK #c eve :bob", Left(ROOM, ("eve",), "kicked", "", "bob")),
         (":irc.test KICK #c eve :by the server", Left(ROOM, ("eve",), "kicked", "by the server", "irc.test")),
         (":eve!e@h NICK eva", Renamed(ROOM, "eve", "eva", NO_RANK)),
         (":bob!b@h NICK :rob", Renamed(ROOM, "bob", "rob", Rank("admin", "moderator", "o"))),

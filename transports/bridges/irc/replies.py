@@ -144,6 +144,8 @@ def _kick(net: Network, line: Line, now: float) -> None:
     if not nick:
         return
     reason = plain(line.params[2]) if len(line.params) > 2 else ""
+    if reason == actor:  # what servers say where nothing was said (RFC 2812 3.2.8)
+        reason = ""
     by, mask, since = channel.ban
     banned = by == line.source and now - since < KICKBAN and bans(mask, nick)
     gone(net, channel, nick, "banned" if banned else "kicked", reason, actor)
