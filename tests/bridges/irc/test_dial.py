@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import socket
 import ssl
 import threading
 import time
 from base64 import b64decode, b64encode
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -24,7 +25,6 @@ import pytest
 
 from lab import certificate
 from lab.certificate import Certificate
-from lab.process import free_ports
 from lab.scripted_irc import Guest, ScriptedIrc
 from tests.bridges.irc.scene import BY, ME, ROOM
 from tests.bridges.irc.test_wire import Out, until
@@ -97,6 +97,14 @@ def context(made: Certificate) -> ssl.SSLContext:
 
 def sha256(made: Certificate) -> str:
     return hashlib.sha256(ssl.PEM_cert_to_DER_cert(made.cert.read_text())).hexdigest()
+
+
+@pytest.fixture
+def closed() -> Iterator[int]:
+    """A port that refuses, and that nobody else can have meanwhile: it is taken, and nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
 
 
 @pytest.fixture(scope="module")
@@ -195,8 +203,7 @@ async def test_a_users_fingerprint_narrows_what_the_operator_trusts(made: Certif
 
 
 @pytest.mark.parametrize("var", ["sasl_password", "pass", "fingerprint"])
-async def test_who_takes_tls_away_gets_no_secret(var: str) -> None:
-    (closed,) = free_ports(1)
+async def test_who_takes_tls_away_gets_no_secret(var: str, closed: int) -> None:
     keys: dict[str, Any] = {"address": "127.0.0.1", "tls": "prefer", "tls_ports": [closed]}
     async with ScriptedIrc() as irc, playing(ports=[irc.port], answers={var: "ab" * 32}, **keys) as stage:
         stage.join()
@@ -215,8 +222,7 @@ async def test_who_trusts_one_certificate_is_not_connected_without_any() -> None
         await stage.welcome(irc)
 
 
-async def test_without_a_secret_it_goes_on_where_the_operator_allows_it() -> None:
-    (closed,) = free_ports(1)
+async def test_without_a_secret_it_goes_on_where_the_operator_allows_it(closed: int) -> None:
     async with ScriptedIrc() as irc, playing(address="127.0.0.1", tls="prefer", tls_ports=[closed], ports=[irc.port]) as stage:
         stage.join()
         await stage.welcome(irc)
@@ -225,8 +231,7 @@ async def test_without_a_secret_it_goes_on_where_the_operator_allows_it() -> Non
 # Strict transport security ------------------------------------------------------------------------------------------------
 
 
-async def test_a_server_that_wants_tls_gets_it_before_anything_is_said(made: Certificate) -> None:
-    (closed,) = free_ports(1)
+async def test_a_server_that_wants_tls_gets_it_before_anything_is_said(made: Certificate, closed: int) -> None:
     async with ScriptedIrc() as plain, ScriptedIrc(context(made)) as safe:
         keys: dict[str, Any] = {"address": "localhost", "tls": "prefer", "tls_ports": [closed], "ca": str(made.ca)}
         async with playing(ports=[plain.port], **keys) as stage:
@@ -245,8 +250,7 @@ async def test_a_server_that_wants_tls_gets_it_before_anything_is_said(made: Cer
             assert policy is not None and (policy.port, policy.duration) == (safe.port, 1000)
 
 
-async def test_a_policy_rules_out_what_is_not_encrypted(made: Certificate) -> None:
-    (closed,) = free_ports(1)
+async def test_a_policy_rules_out_what_is_not_encrypted(made: Certificate, closed: int) -> None:
     async with ScriptedIrc() as plain:
         keys: dict[str, Any] = {"address": "localhost", "tls": "prefer", "tls_ports": [closed], "ports": [plain.port]}
         async with playing(**keys) as stage:
@@ -275,8 +279,7 @@ async def test_a_policy_of_a_certificate_that_nobody_verified_is_none(made: Cert
             assert "fingerprint" in (await stage.refused()).text
 
 
-async def test_an_address_has_no_policy() -> None:
-    (closed,) = free_ports(1)
+async def test_an_address_has_no_policy(closed: int) -> None:
     async with ScriptedIrc() as irc, playing(address="127.0.0.1", tls="prefer", tls_ports=[closed], ports=[irc.port]) as stage:
         stage.join()
         guest = await irc.guest()
@@ -587,8 +590,7 @@ async def test_a_users_own_nick_names_and_first_words() -> None:
         assert guest.lines.index("MODE countess +x") < guest.lines.index("JOIN #c")
 
 
-async def test_first_words_which_mostly_hold_a_password_are_not_said_without_tls() -> None:
-    (closed,) = free_ports(1)
+async def test_first_words_which_mostly_hold_a_password_are_not_said_without_tls(closed: int) -> None:
     keys: dict[str, Any] = {"address": "127.0.0.1", "tls": "prefer", "tls_ports": [closed]}
     answers: dict[str, Value] = {"after_connect_commands": ("PRIVMSG Q :AUTH me canary",)}
     async with ScriptedIrc() as irc, playing(ports=[irc.port], answers=answers, **keys) as stage:
@@ -606,11 +608,10 @@ async def test_first_words_are_raw_lines_and_go_with_them() -> None:
         assert "MODE ada +x" not in (await stage.welcome(irc)).lines
 
 
-async def test_a_policy_counts_from_the_end_of_a_connection_and_not_of_an_attempt(made: Certificate) -> None:
+async def test_a_policy_counts_from_the_end_of_a_connection_and_not_of_an_attempt(made: Certificate, closed: int) -> None:
     async with ScriptedIrc(context(made)) as irc:
         soon = int(time.time()) + 50
         keys: dict[str, Any] = {"address": "localhost", "ca": str(made.ca)}
-        (closed,) = free_ports(1)
         async with playing(tls_ports=[closed], **keys) as stage:
             stage.bridge.dialer.policies.load({"localhost": f"{closed} 1000 {soon}"})
             stage.join()
