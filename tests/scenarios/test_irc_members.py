@@ -50,7 +50,8 @@ async def test_presence_with_the_same_nick_changes_nothing(scene: Scene) -> None
     await scene.enter()
     await scene.alice.send(f"<presence to='{scene.room}/alice'><show>away</show></presence>")
     await scene.settle()
-    assert scene.eve.waiting("NICK") == [] and scene.alice.waiting("presence") == []
+    assert scene.eve.waiting("NICK") == []
+    assert scene.alice.waiting(lambda stanza: stanza.tag.endswith("}presence") and nick(stanza) == "alice") == []
 
 
 async def test_somebody_comes_changes_nick_and_goes(scene: Scene) -> None:
