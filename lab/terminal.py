@@ -67,6 +67,8 @@ class Terminal(Server):
             "DBUS_SESSION_BUS_ADDRESS": "disabled:",
             "DISPLAY": "",
             "TERM": "xterm-256color",
+            "COLUMNS": str(self.size[0]),  # before the terminal itself, some ask these
+            "LINES": str(self.size[1]),
         }
 
     async def until_ready(self) -> None:

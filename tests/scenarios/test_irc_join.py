@@ -18,7 +18,8 @@ async def test_occupants_then_self_then_the_subject(scene: Scene) -> None:
     assert {nick(stanza) for stanza in stanzas[:2]} == {"eve", "[X]_"}
     ranks = {nick(stanza): item(stanza) for stanza in stanzas[:3]}
     assert (ranks["[X]_"]["affiliation"], ranks["[X]_"]["role"]) == ("member", "participant")
-    assert ranks["eve"]["role"] == "moderator" and ranks["alice"] == {"affiliation": "none", "role": "participant"}
+    own = {"affiliation": "none", "role": "participant", "jid": scene.alice.jid.partition("/")[0]}
+    assert (ranks["eve"]["role"], ranks["alice"]) == ("moderator", own)
     assert nick(stanzas[2]) == "alice" and codes(stanzas[2]) == {100, 110, 170}
     assert len(stanzas) == 4 and text(stanzas[3], "message/subject") == "Of all things & more"
     assert nick(stanzas[3]) == "eve" and text(stanzas[3], "message/delay:delay") is not None

@@ -31,7 +31,7 @@ async def test_an_answer_of_many_lines_comes_in_order_from_the_service(
         expected = await services.tell(direct, "NickServ", "HELP REGISTER")
     assert len(expected) > 5
     async with client(prosody, "carol") as carol:
-        await carol.join(LOBBY, "carol")
+        await carol.join(LOBBY, "seeker")  # a nick with an account hears of that, too
         await carol.say(NICKSERV, "HELP REGISTER", kind="chat")
         words: list[str] = []
         while not words or "End of Help" not in words[-1]:
@@ -51,11 +51,11 @@ async def test_words_about_a_channel_are_said_in_it(
         await services.tell(founder, "NickServ", "IDENTIFY founder secret")
         await services.tell(founder, "ChanServ", "REGISTER #services")
         async with client(prosody, "carol") as carol:
-            await carol.join(LOBBY, "carol")
-            await founder.send("NOTICE carol :[#services] Welcome to #services!")
+            await carol.join(LOBBY, "seeker")
+            await founder.send("NOTICE seeker :[#services] Welcome to #services!")
             heard = await carol.body("[notice] [#services] Welcome to #services!")
             assert heard.get("from") == f"{LOBBY}/founder-"
-            await services.tell(founder, "ChanServ", "OP #services carol")
+            await services.tell(founder, "ChanServ", "OP #services seeker")
             await carol.until(is_moderator)
 
 
