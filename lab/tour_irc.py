@@ -72,7 +72,7 @@ async def in_poezio(tour: PoezioTour) -> None:
         await there.weed.join(CHANNEL)
         await client.until("weed .*joined")
         await tour.says("/ban weed weeds are out")
-        await client.until("weed has been banned by alice Reason: weeds are out")
+        await client.until("set to outcast successfully|weed has been banned by alice")
         await tour.command(f"message {there.house.ircd.server_name}@irc.localhost list garden")
         await client.until("Channels found: 1")
         await tour.picture("15-irc-list")
